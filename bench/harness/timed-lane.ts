@@ -1,0 +1,67 @@
+/** Subjects timed by tinybench: the child's side. Holds the contenders of one subject and times one round of one. */
+import { Bench } from 'tinybench'
+import type { Contender } from './contender.js'
+import { RunQueue } from './run-queue.js'
+import type { Form, Suite } from './subject.js'
+import type { TimedSubject } from './timed.js'
+
+const MIN_BATCHES = 6
+const NS_PER_MS = 1e6
+
+interface Entrant {
+  readonly contender: Contender
+  readonly statistic: 'median' | 'mean'
+  readonly isAsync: boolean
+}
+
+const queue = new RunQueue()
+const entrants = new Map<string, Entrant>()
+
+/** Prepares a contender, and checks one batch of it before anything is timed. */
+export async function open(module: string, subjectId: string, name: string, form: Form): Promise<void> {
+  const { suite } = (await import(module)) as { suite: Suite }
+  const subject = suite.subjects.find((each) => each.id === subjectId) as TimedSubject
+  const contender = await subject.contenders[name]!(form)
+  contender.before?.()
+  const answer = contender.batch()
+  expectRight(name, await answer, contender.operations)
+  contender.after?.()
+  entrants.set(name, { contender, statistic: subject.statistic, isAsync: answer instanceof Promise })
+}
+
+/** Times a contender for `roundMs` and returns nanoseconds an operation. */
+export async function round(name: string, roundMs: number): Promise<number> {
+  const { contender, statistic, isAsync } = entrants.get(name)!
+  let right = 0
+  let batches = 0
+  const sync = (): void => {
+    right += contender.batch() as number
+    batches++
+  }
+  const awaited = async (): Promise<void> => {
+    right += await contender.batch()
+    batches++
+  }
+  const hooks = {
+    async: isAsync,
+    ...(contender.before && { beforeEach: () => contender.before!() }),
+    ...(contender.after && { afterEach: () => contender.after!() }),
+  }
+  const bench = new Bench({ time: roundMs, iterations: MIN_BATCHES, warmup: false, throws: true })
+  bench.add(name, isAsync ? awaited : sync, hooks)
+
+  globalThis.gc?.()
+  const waitedMs = queue.waitedMs()
+  const [task] = isAsync ? await bench.run() : bench.runSync()
+  const result = task!.result
+  if (result.state !== 'completed') throw new Error(`${name}: the round ended as ${result.state}`)
+  expectRight(name, right, batches * contender.operations)
+  const meanMs = (): number =>
+    (result.totalTime - (queue.waitedMs() - waitedMs)) / result.latency.samplesCount
+  const batchMs = statistic === 'median' ? result.latency.p50 : meanMs()
+  return (batchMs * NS_PER_MS) / contender.operations
+}
+
+function expectRight(name: string, right: number, expected: number): void {
+  if (right !== expected) throw new Error(`${name}: ${right} right answers of ${expected}`)
+}

@@ -1,0 +1,82 @@
+/**
+ * Subjects timed by tinybench: the parent's side.
+ *
+ * Contenders take rounds in turn; who begins changes with each round. The first contender takes two turns, and the
+ * ratio of the two is printed as the noise of the subject. Each contender lives in a child process of its own, so
+ * that no heap is collected on another's time and no loop is compiled for two classes.
+ */
+import { Child } from './child.js'
+import type { Contender } from './contender.js'
+import type { Answer, Form, Run, Subject } from './subject.js'
+
+export interface TimedSubject extends Subject {
+  /** The URL of the suite that exports this subject in its `suite`. */
+  readonly module: string
+  /** By name; the first is hitpath and is timed twice. */
+  readonly contenders: Readonly<Record<string, (form: Form) => Contender | Promise<Contender>>>
+  /**
+   * What a round reports: `median` of its batches, which a preempted batch does not move, or `mean`, which keeps
+   * what comes seldom and costs much, collections and evictions, less the time in which another process had the core.
+   */
+  readonly statistic: 'median' | 'mean'
+}
+
+export interface TimedOptions {
+  readonly id: string
+  readonly title: string
+  readonly module: string
+  readonly contenders: TimedSubject['contenders']
+  readonly statistic?: 'median' | 'mean'
+  /** All contenders in one process: for two states of one class, where processes would differ more than they. */
+  readonly together?: boolean
+}
+
+const LANE = new URL('./timed-lane.ts', import.meta.url).href
+
+export function timed(options: TimedOptions): TimedSubject {
+  const { id, title, module, contenders, statistic = 'median', together = false } = options
+  return {
+    id,
+    module,
+    contenders,
+    statistic,
+    figures: [{ id, title, unit: 'ns' }],
+    measure: (run) => measure(options, together, run),
+  }
+}
+
+async function measure(
+  { id, module, contenders }: TimedOptions,
+  together: boolean,
+  run: Run,
+): Promise<Answer> {
+  const names = Object.keys(contenders).filter((name) => run.contenders?.has(name) ?? true)
+  const first = names[0]!
+  const lanes = new Map<string, Child>()
+  try {
+    const shared = together ? new Child() : undefined
+    for (const name of names) {
+      const lane = shared ?? new Child()
+      lanes.set(name, lane)
+      await lane.call(LANE, 'open', module, id, name, run.form)
+    }
+    for (const [name, lane] of lanes) await lane.call(LANE, 'round', name, run.roundMs)
+
+    const turns = [...names, undefined]
+    const timings: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]))
+    const again: number[] = []
+    for (let round = 0; round < run.rounds; round++) {
+      for (let turn = 0; turn < turns.length; turn++) {
+        const name = turns[(round + turn) % turns.length]
+        const lane = lanes.get(name ?? first)!
+        const ns = await lane.call<number>(LANE, 'round', name ?? first, run.roundMs)
+        const rounds = name === undefined ? again : timings[name]!
+        rounds.push(ns)
+      }
+    }
+    const noise = again.map((ns, round) => ns / timings[first]![round]!)
+    return { figures: { [id]: { contenders: timings, noise } } }
+  } finally {
+    await Promise.all([...new Set(lanes.values())].map((lane) => lane.stop()))
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * A storm: a million entries expire in the same millisecond while reads go on.
+ *
+ * The loop of a child process reads a hundred keys a turn, by `setImmediate`, and notes how long each turn took, less
+ * the time for which the thread was ready and had no core (see RunQueue). The longest turn of a run in which
+ * everything expires is compared with that of a run of the same length in which nothing does. Medians over some runs
+ * of each, in turn. In the idle run every read must hit; after the deadline every read of hitpath must miss
+ * (lru-cache, which reads its clock once a turn, may be late). Memory counts as free when the cache holds
+ * less than a hundredth of it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TTLCache } from '@isaacs/ttlcache'
+import { LocalCache, SharedCache } from 'hitpath'
+import { LRUCache } from 'lru-cache'
+import { inChild } from '../harness/child.js'
+import { keySpace } from '../harness/keys.js'
+import { Random } from '../harness/random.js'
+import { RunQueue } from '../harness/run-queue.js'
+import { type Answer, type Form, type Run, type Suite, sized } from '../harness/subject.js'
+
+const HOUR_MS = 3_600_000
+const LENGTH = 8
+const READS_A_TURN = 100
+/** Clocks of the caches and of the probe may differ by this much. */
+const CLOCK_MS = 2
+const LEAD_MS = 500
+const GIVE_UP_MS = 10_000
+const POLL_MS = 5
+/** Free is what holds no more than this share: views that the readers still have keep their bytes. */
+const FREE_SHARE = 0.01
+
+interface Store {
+  set(key: string, value: Float64Array, ttlMs: number): void
+  get(key: string): Float64Array | undefined
+  readonly size: number
+  /** Bytes or entries for which memory is still held, alive or not. */
+  held(): number
+}
+
+const stores: Readonly<Record<string, (entries: number) => Store>> = {
+  hitpath(entries) {
+    const cache = SharedCache.create<Float64Array>({ maxEntries: entries, maxBytes: entries * 512 })
+    return {
+      set: (key, value, ttl) => cache.set(key, value, { ttl }),
+      get: (key) => cache.get(key),
+      held: () => cache.stats().usedBytes,
+      get size() {
+        return cache.size
+      },
+    }
+  },
+  'hitpath LocalCache'(entries) {
+    const cache = new LocalCache<Float64Array>({ maxEntries: entries })
+    return {
+      set: (key, value, ttl) => cache.set(key, value, { ttl }),
+      get: (key) => cache.get(key),
+      held: () => cache.stats().usedBytes,
+      get size() {
+        return cache.size
+      },
+    }
+  },
+  'lru-cache, ttlAutopurge'(entries) {
+    const cache = new LRUCache<string, Float64Array>({ max: entries, ttlAutopurge: true, ttl: HOUR_MS })
+    return {
+      set: (key, value, ttl) => cache.set(key, value, { ttl }),
+      get: (key) => cache.get(key),
+      held: () => cache.size,
+      get size() {
+        return cache.size
+      },
+    }
+  },
+  '@isaacs/ttlcache'(entries) {
+    const cache = new TTLCache<string, Float64Array>({ max: entries, ttl: HOUR_MS })
+    return {
+      set: (key, value, ttl) => cache.set(key, value, { ttl }),
+      get: (key) => cache.get(key),
+      held: () => cache.size,
+      get size() {
+        return cache.size
+      },
+    }
+  },
+}
+
+export interface Storm {
+  readonly entries: number
+  readonly expires: boolean
+  /** Time given to the filling; the deadline stands at its end. */
+  readonly fillMs: number
+  /** How long turns are timed after the deadline. */
+  readonly tailMs: number
+}
+
+export interface Weathered {
+  readonly longestTurnMs: number
+  /** The same with the time in the run queue: what a client of a busy machine sees. */
+  readonly longestWallMs: number
+  /** From the deadline until nothing was held; infinite when it took longer than ten seconds. */
+  readonly freeMs: number | null
+}
+
+/** Runs in a child. Returns null when the filling took longer than it was given. */
+export async function weather(name: string, storm: Storm): Promise<Weathered | null> {
+  const { entries, expires, fillMs, tailMs } = storm
+  const store = stores[name]!(entries)
+  const deadline = performance.now() + fillMs
+  fill(store, entries, expires ? deadline : undefined)
+  globalThis.gc?.()
+  if (performance.now() > deadline - LEAD_MS) return null
+  if (store.size !== entries) throw new Error(`${name}: ${store.size} entries of ${entries} are there`)
+  await sleep(deadline - LEAD_MS - performance.now())
+  return readThrough(name, store, storm, deadline, deadline + tailMs)
+}
+
+function fill(store: Store, entries: number, deadline: number | undefined): void {
+  const { symbols, windows, symbolOf, windowOf } = keySpace(entries)
+  for (let id = 0; id < entries; id++) {
+    const ttlMs = deadline === undefined ? HOUR_MS : Math.max(1, Math.ceil(deadline - performance.now()))
+    const key = `features:${symbols[symbolOf[id]!]}:${windows[windowOf[id]!]}`
+    store.set(key, new Float64Array(LENGTH).fill(id), ttlMs)
+  }
+}
+
+/** Reads until `end`, and on until the memory is free. */
+function readThrough(
+  name: string,
+  store: Store,
+  { entries, expires }: Storm,
+  deadline: number,
+  end: number,
+): Promise<Weathered> {
+  const { symbols, windows, symbolOf, windowOf } = keySpace(entries)
+  const random = new Random(17)
+  const queue = new RunQueue()
+  let longestTurnMs = 0
+  let longestWallMs = 0
+  let freeMs: number | null = null
+  let nextPoll = 0
+  const heldMost = store.held()
+  let turnAt = performance.now()
+  let waitedMs = queue.waitedMs()
+
+  const readSome = (): void => {
+    const mustMiss = expires && performance.now() > deadline + CLOCK_MS
+    let hits = 0
+    for (let read = 0; read < READS_A_TURN; read++) {
+      const id = random.below(entries)
+      const value = store.get(`features:${symbols[symbolOf[id]!]}:${windows[windowOf[id]!]}`)
+      if (value === undefined) continue
+      if (value[0] !== id) throw new Error(`${name}: the value of another key`)
+      hits++
+    }
+    const mustHit = !expires || performance.now() < deadline - CLOCK_MS
+    if (mustHit && hits < READS_A_TURN) throw new Error(`${name}: a miss before the deadline`)
+    if (mustMiss && hits > 0 && name.startsWith('hitpath'))
+      throw new Error(`${name}: an expired value was served`)
+  }
+
+  return new Promise((resolve, reject) => {
+    const turn = (): void => {
+      const now = performance.now()
+      const waited = queue.waitedMs()
+      const wallMs = now - turnAt
+      if (now < end) {
+        longestWallMs = Math.max(longestWallMs, wallMs)
+        longestTurnMs = Math.max(longestTurnMs, wallMs - (waited - waitedMs))
+      }
+      turnAt = now
+      waitedMs = waited
+      if (now > nextPoll) {
+        nextPoll = now + POLL_MS
+        if (freeMs === null && now > deadline && store.held() <= heldMost * FREE_SHARE)
+          freeMs = now - deadline
+      }
+      const waitsForFree = expires && freeMs === null && now < deadline + GIVE_UP_MS
+      if (now > end && !waitsForFree) {
+        resolve({ longestTurnMs, longestWallMs, freeMs })
+        return
+      }
+      try {
+        readSome()
+        setImmediate(turn)
+      } catch (error) {
+        reject(error)
+      }
+    }
+    setImmediate(turn)
+  })
+}
+
+async function measure(run: Run): Promise<Answer> {
+  const names = Object.keys(stores).filter((name) => run.contenders?.has(`${name}, expiring`) ?? true)
+  const delays: Record<string, number[]> = {}
+  const walls: Record<string, number[]> = {}
+  const frees: Record<string, number[]> = {}
+  for (const name of names) {
+    const rounds = name.startsWith('hitpath') ? 3 : 1
+    for (let round = 0; round < rounds; round++) {
+      for (const expires of [true, false]) {
+        const weathered = await weatherInChild(name, expires, run.form)
+        const label = `${name}, ${expires ? 'expiring' : 'idle'}`
+        append(delays, label, weathered.longestTurnMs)
+        append(walls, label, weathered.longestWallMs)
+        if (expires) append(frees, name, weathered.freeMs ?? Number.POSITIVE_INFINITY)
+      }
+    }
+  }
+  return {
+    figures: {
+      'expiry-delay': { contenders: delays },
+      'expiry-delay-wall': { contenders: walls },
+      'expiry-free': { contenders: frees },
+    },
+  }
+}
+
+async function weatherInChild(name: string, expires: boolean, form: Form): Promise<Weathered> {
+  const entries = sized(form, 1_000_000, 200_000)
+  const firstFillMs = name.startsWith('hitpath') ? sized(form, 3_500, 1_500) : 10_000
+  for (let fillMs = firstFillMs; ; fillMs *= 2) {
+    const storm: Storm = { entries, expires, fillMs, tailMs: sized(form, 3_000, 1_500) }
+    const weathered = await inChild<Weathered | null>(import.meta.url, 'weather', name, storm)
+    if (weathered !== null) return weathered
+  }
+}
+
+function append(rounds: Record<string, number[]>, name: string, value: number): void {
+  const known = rounds[name]
+  if (known === undefined) rounds[name] = [value]
+  else known.push(value)
+}
+
+export const suite: Suite = {
+  id: 'expiry',
+  title: 'A million entries expiring at once',
+  subjects: [
+    {
+      id: 'expiry',
+      figures: [
+        { id: 'expiry-delay', title: 'Longest event-loop turn through the storm, own time', unit: 'ms' },
+        { id: 'expiry-delay-wall', title: 'The same by the clock on the wall', unit: 'ms' },
+        { id: 'expiry-free', title: 'From the deadline until the memory is free', unit: 'ms' },
+      ],
+      measure,
+    },
+  ],
+}

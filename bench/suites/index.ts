@@ -1,0 +1,25 @@
+/** Every suite, in the order in which they run. A new subject is a new file and a line here. */
+import type { Suite } from '../harness/subject.js'
+import { suite as arrayKeys } from './array-keys.js'
+import { suite as churn } from './churn.js'
+import { suite as expiry } from './expiry.js'
+import { suite as hitRatio } from './hit-ratio.js'
+import { suite as l1Read } from './l1-read.js'
+import { suite as l1Write } from './l1-write.js'
+import { suite as memory } from './memory.js'
+import { suite as rows } from './rows.js'
+import { suite as sharedValues } from './shared-values.js'
+import { suite as threads } from './threads.js'
+
+export const suites: readonly Suite[] = [
+  l1Read,
+  l1Write,
+  arrayKeys,
+  rows,
+  sharedValues,
+  memory,
+  expiry,
+  threads,
+  churn,
+  hitRatio,
+]

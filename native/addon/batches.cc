@@ -1,0 +1,154 @@
+// Many keys in one crossing: an array of strings, the rows of a matrix.
+#include <algorithm>
+
+#include "keys.h"
+#include "rows.h"
+#include "ticker.h"
+
+namespace hitpath {
+
+namespace {
+
+constexpr u32 kInFlight = 32;
+constexpr u32 kSingle = kNil - 1;  // to be asked for alone: no short string, or a value that must be delivered
+
+/// findMany(keys): for keys[count0 ..] up to `count` of them, slots into the scratch area.
+napi_value FindMany(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  Environment& e = *call.environment;
+  Staging& s = *e.staging;
+  Handle* h = e.current();
+  if (h == nullptr) return nullptr;
+  const u32 from = static_cast<u32>(s.offset), count = s.count;
+  if (count > Environment::kScratchBytes / 4) return e.fail(Status::shape_mismatch), nullptr;
+  u32* slots = reinterpret_cast<u32*>(e.scratch);
+  KeyReader readers[kInFlight];
+  bool valid[kInFlight];
+  u64 hits = 0, misses = 0;
+  for (u32 done = 0; done < count; done += kInFlight) {
+    const u32 n = std::min(kInFlight, count - done);
+    for (u32 i = 0; i < n; ++i) {
+      napi_value item;
+      napi_valuetype type = napi_undefined;
+      // Strings beyond the stack share a buffer, so they are asked for alone; so is what is no string.
+      std::size_t length = 0;
+      valid[i] = napi_get_element(env, call.args[0], from + done + i, &item) == napi_ok &&
+                 napi_typeof(env, item, &type) == napi_ok && type == napi_string &&
+                 napi_get_value_string_utf16(env, item, nullptr, 0, &length) == napi_ok && length < 250 &&
+                 readers[i].read_string(e, *h, item);
+      if (valid[i]) h->cache.prefetch_home(readers[i].key);
+    }
+    for (u32 i = 0; i < n; ++i)
+      if (valid[i]) h->cache.prefetch_slot(readers[i].key);
+    for (u32 i = 0; i < n; ++i) {
+      u32& out = slots[done + i];
+      out = kSingle;
+      if (!valid[i]) continue;
+      Hit hit;
+      if (!h->cache.find(readers[i].key, hit) || !h->alive(hit.deadline, s)) {
+        out = kNil;
+        ++misses;
+      } else if (readers[i].key.kind != kKeyLong &&
+                 (h->local || (h->remembered != nullptr && h->remembered[hit.slot] == hit.seq))) {
+        out = hit.slot;
+        h->cache.touch(hit);
+        ++hits;
+      }
+    }
+  }
+  h->cache.count(hits, misses);
+  s.status = static_cast<u32>(Status::ok);
+  return nullptr;
+}
+
+/// What the staging area says of a matrix of keys: extra[0] rows, length bytes a row, strides[0] bytes between rows,
+/// key_offset bytes before the first, shape and ndim of a row.
+bool read_rows(Environment& e, napi_value matrix, KeyRows& rows) noexcept {
+  const Staging& s = *e.staging;
+  void* data = nullptr;
+  std::size_t length = 0;
+  if (napi_get_buffer_info(e.env, matrix, &data, &length) != napi_ok) return e.fail(Status::shape_mismatch), false;
+  const f64 count = s.extra[0], stride = s.strides[0], first = s.key_offset;
+  const f64 last = first + (count > 0 ? (count - 1) * stride : 0);
+  const f64 size = static_cast<f64>(length);
+  if (!(count >= 0 && s.length >= 0 && first >= 0 && last >= 0 && first + s.length <= size && last + s.length <= size) && count != 0)
+    return e.fail(Status::shape_mismatch), false;
+  u64 dims[kMaxDims];
+  if (s.ndim > kMaxDims) return e.fail(Status::shape_mismatch), false;
+  for (u32 i = 0; i < s.ndim; ++i) dims[i] = static_cast<u64>(s.shape[i]);
+  rows.bytes = static_cast<const u8*>(data) + static_cast<u64>(first);
+  rows.rows = static_cast<u64>(count);
+  rows.row_bytes = static_cast<u64>(s.length);
+  rows.stride_bytes = static_cast<std::int64_t>(stride);
+  rows.header = ArrayHeader(static_cast<u8>(s.dtype), std::span(dims, s.ndim), static_cast<u64>(s.scope));
+  return true;
+}
+
+bool read_flags(Environment& e, napi_value found, u64 rows, u8*& flags) noexcept {
+  void* data = nullptr;
+  std::size_t length = 0;
+  if (napi_get_buffer_info(e.env, found, &data, &length) != napi_ok || length < rows) return e.fail(Status::out_too_small), false;
+  flags = static_cast<u8*>(data);
+  return true;
+}
+
+void report(Environment& e, const RowResult& result) noexcept {
+  Staging& s = *e.staging;
+  s.status = static_cast<u32>(result.status);
+  s.extra[0] = static_cast<f64>(result.hits);
+  s.extra[1] = static_cast<f64>(result.at);
+  s.value_tag = result.value_tag;
+  s.length = result.length;
+}
+
+/// getRows(matrix, out, found): extra[1] bytes a value, value_tag its type.
+napi_value GetRows(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  Environment& e = *call.environment;
+  Staging& s = *e.staging;
+  Handle* h = e.current();
+  if (h == nullptr) return nullptr;
+  KeyRows rows{.header = ArrayHeader(0, {}, 0)};
+  u8* flags = nullptr;
+  void* out = nullptr;
+  std::size_t room = 0;
+  if (!read_rows(e, call.args[0], rows) || !read_flags(e, call.args[2], rows.rows, flags)) return nullptr;
+  if (napi_get_buffer_info(env, call.args[1], &out, &room) != napi_ok || static_cast<f64>(rows.rows) * s.extra[1] > static_cast<f64>(room))
+    return e.fail(Status::out_too_small), nullptr;
+  report(e, get_rows(h->cache, rows, static_cast<u8>(s.value_tag), static_cast<u8*>(out), static_cast<u32>(s.extra[1]), flags, h->now(s)));
+  return nullptr;
+}
+
+/// setRows(matrix, values, found): stores where found is 0; found undefined: all.
+napi_value SetRows(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  Environment& e = *call.environment;
+  Staging& s = *e.staging;
+  Handle* h = e.current();
+  if (h == nullptr) return nullptr;
+  KeyRows rows{.header = ArrayHeader(0, {}, 0)};
+  u8* flags = nullptr;
+  void* values = nullptr;
+  std::size_t room = 0;
+  napi_valuetype type = napi_undefined;
+  if (!read_rows(e, call.args[0], rows)) return nullptr;
+  napi_typeof(env, call.args[2], &type);
+  if (type != napi_undefined && !read_flags(e, call.args[2], rows.rows, flags)) return nullptr;
+  if (napi_get_buffer_info(env, call.args[1], &values, &room) != napi_ok || static_cast<f64>(rows.rows) * s.extra[1] > static_cast<f64>(room))
+    return e.fail(Status::out_too_small), nullptr;
+  const f64 now = h->now(s);
+  const f64 ttl = s.ttl != s.ttl ? h->cache.config().default_ttl : s.ttl;
+  report(e, set_rows(h->cache, rows, static_cast<u8>(s.value_tag), static_cast<const u8*>(values), static_cast<u32>(s.extra[1]), flags,
+                     now + ttl, now));
+  return nullptr;
+}
+
+}  // namespace
+
+void add_batches(napi_env env, napi_value exports, Environment& e) noexcept {
+  const napi_property_descriptor list[] = {HITPATH_FUNCTION("findMany", FindMany), HITPATH_FUNCTION("getRows", GetRows),
+                                           HITPATH_FUNCTION("setRows", SetRows)};
+  napi_define_properties(env, exports, sizeof list / sizeof *list, list);
+}
+
+}  // namespace hitpath

@@ -1,0 +1,98 @@
+// What one JavaScript environment (the main thread, or a worker) has: its staging area and its open caches.
+//
+// The hot functions are made once an environment, not once a cache: V8 calls a function that it always sees at a call site
+// directly, and a cache of one's own functions per instance costs 30 ns a call as soon as there are two. Which cache a call is about
+// stands in the staging area, like every other number that goes over: reading a word is cheaper than an argument.
+#pragma once
+
+#include <node_api.h>
+
+#include <unordered_map>
+#include <vector>
+
+#include "cache.h"
+#include "clock.h"
+
+namespace hitpath {
+
+/// A cache that this environment has open.
+struct Handle {
+  Cache cache;
+  napi_ref region = nullptr;        // keeps the bytes where they are until the last pin is given back
+  napi_ref remembered_ref = nullptr;
+  u32* remembered = nullptr;        // a sequence word a slot: which version of its value JavaScript holds
+  bool local = false;
+  bool foreign_clock = false;
+  std::vector<std::pair<u32, Reason>> removals;
+  std::unordered_map<u64, u32> pins;  // shard << 32 | block: pins of this environment
+
+  [[nodiscard]] f64 now(const Staging& staging) const noexcept { return foreign_clock ? staging.now : monotonic_ms(); }
+  [[nodiscard]] bool alive(f64 deadline, const Staging& staging) const noexcept {
+    if (deadline == std::numeric_limits<f64>::infinity()) return true;
+    return foreign_clock ? staging.now <= deadline : alive_at_monotonic(deadline);
+  }
+};
+
+struct Environment {
+  napi_env env = nullptr;
+  Staging* staging = nullptr;
+  u8* scratch = nullptr;
+  napi_ref staging_ref = nullptr;
+  std::vector<Handle*> handles{nullptr};
+  std::vector<u32> free_ids;
+  std::vector<u8> key_bytes;    // keys and tags too long for the stack
+  std::vector<u8> value_bytes;  // strings as values
+
+  static constexpr u32 kScratchBytes = kStagingBytes - kStagingScratch;
+
+  /// The cache that the call is about; nullptr, with the status set, when it is closed.
+  [[nodiscard]] Handle* current() noexcept {
+    const u32 id = staging->cache;
+    Handle* h = id < handles.size() ? handles[id] : nullptr;
+    if (h == nullptr || (!h->local && h->cache.closed())) {
+      fail(Status::closed);
+      return nullptr;
+    }
+    return h;
+  }
+  void fail(Status status) noexcept {
+    staging->status = static_cast<u32>(status);
+    staging->slot = kNil;
+  }
+};
+
+/// The environment and the arguments of a call. Missing arguments are undefined.
+template <std::size_t N>
+struct Call {
+  napi_value args[N == 0 ? 1 : N];
+  Environment* environment = nullptr;
+
+  Call(napi_env env, napi_callback_info info) noexcept {
+    std::size_t count = N;
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, N == 0 ? nullptr : args, nullptr, &data);
+    environment = static_cast<Environment*>(data);
+  }
+};
+
+/// Ends a write: tells JavaScript which entries of a LocalCache left.
+inline void report_removals(Environment& e, Handle& h) noexcept {
+  e.staging->removed = static_cast<u32>(h.removals.size());
+  if (h.removals.empty()) return;
+  e.staging->removed_slot = h.removals.front().first;
+  e.staging->removed_why = static_cast<u32>(h.removals.front().second);
+  if (h.removals.size() == 1) h.removals.clear();
+}
+
+void close_handle(Environment& e, u32 id) noexcept;
+
+// The functions of the module, by file.
+void add_reads(napi_env env, napi_value exports, Environment& e) noexcept;
+void add_writes(napi_env env, napi_value exports, Environment& e) noexcept;
+void add_batches(napi_env env, napi_value exports, Environment& e) noexcept;
+void add_whole(napi_env env, napi_value exports, Environment& e) noexcept;
+
+#define HITPATH_FUNCTION(name, callback) \
+  napi_property_descriptor { name, nullptr, callback, nullptr, nullptr, nullptr, napi_enumerable, &e }
+
+}  // namespace hitpath

@@ -1,0 +1,514 @@
+#include "cache.h"
+
+#include <cmath>
+
+namespace hitpath {
+
+namespace {
+
+constexpr u32 kTries = 64;  // bounds loops that end by themselves unless threads collide or the region is damaged
+
+constexpr u64 align4(u64 n) noexcept { return (n + 3) & ~u64{3}; }
+
+/// What stands in a block: value, then a key that is too long for its slot, then the number of tags and their links.
+u64 payload_of(u64 value, u32 key, std::size_t tags) noexcept {
+  const u64 bytes = value + (key > kInlineKey ? key : 0);
+  return tags == 0 ? bytes : align4(bytes) + 4 + tags * sizeof(TagLink);
+}
+
+/// The sequence word once no writer is at work on the slot. Pairs with the release in end_write. Odd after milliseconds in
+/// vain: the writer does not run, or the region is damaged.
+u32 settled(const Slot& slot) noexcept {
+  constexpr u32 kPatience = 1u << 14;
+  u32 seq = slot.seq.acquire();
+  for (u32 step = 0; (seq & 1) != 0 && step < kPatience; seq = slot.seq.acquire()) back_off(step);
+  return seq;
+}
+
+/// Whether nothing changed since settled() said `seq`: the reads between the two are then of one state.
+bool unchanged(const Slot& slot, u32 seq) noexcept {
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return slot.seq.get() == seq;
+}
+
+}  // namespace
+
+// ---- opening ----
+
+void Cache::open(void* base, const Config& config, const Geometry& geometry) noexcept {
+  header_ = static_cast<Header*>(base);
+  config_ = config;
+  geometry_ = geometry;
+  // A single value may not empty its shard.
+  max_payload_ = config.arena_bytes / 2;
+  max_pinned_bytes_ = config.arena_bytes / 100 * config.max_pinned;
+  for (u32 i = 0; i < config.shards; ++i) {
+    u8* at = static_cast<u8*>(base) + shard_offset(i);
+    Shard& s = shards_[i];
+    s.header = reinterpret_cast<ShardHeader*>(at);
+    s.slots = reinterpret_cast<Slot*>(at + geometry.at_slots);
+    s.arena_base = at + geometry.at_arena;
+    s.map = HashMap(at + geometry.at_groups, geometry.groups);
+    s.wheel = TimerWheel(s.header->wheel, reinterpret_cast<Word<u32>*>(at + geometry.at_wheel), s.slots, geometry.slots);
+    s.arena = Arena(s.header->arena, s.arena_base, config.arena_bytes);
+    s.eviction = Eviction(s.header, s.slots, geometry.slots, reinterpret_cast<Word<u16>*>(at + geometry.at_ghosts),
+                          geometry.ghost_buckets, geometry.shard_capacity, (config.flags & kFlagLru) != 0);
+    s.tags = Tags(s.header, reinterpret_cast<Word<u32>*>(at + geometry.at_tags), geometry.tag_buckets, s.arena,
+                  s.arena_base, config.arena_bytes);
+  }
+}
+
+void Cache::create(void* base, const Config& config, const Geometry& geometry, f64 now) noexcept {
+  open(base, config, geometry);
+  for (u32 i = 0; i < config.shards; ++i) {
+    shards_[i].wheel.format(now);
+    shards_[i].arena.format();
+    shards_[i].eviction.format();
+    shards_[i].tags.format();
+  }
+  write_header(base, config, geometry);
+}
+
+u64 Cache::slot_offset(u32 slot) const noexcept {
+  const u32 shard = slot / geometry_.slots;
+  return shard_offset(shard) + geometry_.at_slots + u64{slot % geometry_.slots} * sizeof(Slot);
+}
+
+// ---- reading ----
+
+Cache::StoredKey Cache::stored_key(const Shard& shard, const Slot& slot) const noexcept {
+  const u8 shape = slot.key_shape.get();
+  const u8 kind = shape & kKindMask;
+  const u32 length = shape >> 3;
+  if (length != kInBlock) return {kind, length, reinterpret_cast<const u8*>(slot.key)};
+  const u32 in_block = static_cast<u32>(slot.key[0].get());
+  const u32 value = slot.value_len.get();
+  const u64 at = u64{slot.block.get()} * kGranule + kBlockHeader + value;
+  // Torn words must not lead outside the arena.
+  if (at + in_block > config_.arena_bytes) return {kind, 0, shard.arena_base};
+  return {kind, in_block, shard.arena_base + at};
+}
+
+bool Cache::same_key(const Shard& shard, const Slot& slot, const Key& key) const noexcept {
+  const u8 shape = slot.key_shape.get();
+  if ((shape & kKindMask) != key.kind) return false;
+  if (key.length <= kInlineKey) {
+    if (u32{shape} >> 3 != key.length) return false;
+    u64 mine[2] = {0, 0};
+    if (key.length != 0) std::memcpy(mine, key.bytes, key.length);
+    return slot.key[0].get() == mine[0] && slot.key[1].get() == mine[1];
+  }
+  if (shape >> 3 != kInBlock) return false;
+  const StoredKey stored = stored_key(shard, slot);
+  return stored.length == key.length && equal_shared(stored.bytes, key.bytes, key.length);
+}
+
+void Cache::fill_hit(const Shard& shard, u32 slot, u32 seq, Hit& hit) const noexcept {
+  const Slot& s = shard.slots[slot];
+  hit.slot = global(shard, slot);
+  hit.seq = seq;
+  hit.deadline = s.deadline.get();
+  hit.value_tag = s.value_tag.get();
+  const u32 in_slot = s.queue.get() >> 4;
+  if (in_slot != kInlineNone) {
+    hit.block = kNil;
+    hit.length = in_slot <= kInlineValue ? in_slot : 0;
+    hit.value = reinterpret_cast<const u8*>(&s.block);
+    return;
+  }
+  hit.block = s.block.get();
+  hit.length = s.value_len.get();
+  const u64 at = u64{hit.block} * kGranule + kBlockHeader;
+  if (at + hit.length > config_.arena_bytes) hit.length = 0, hit.value = shard.arena_base;  // torn: still() will say so
+  else hit.value = shard.arena_base + at;
+}
+
+bool Cache::find(const Key& key, Hit& hit) const noexcept {
+  const Shard& shard = shard_of(key);
+  return shard.map.find(key.hash, key.tag, [&](u32 i) noexcept {
+           const Slot& s = shard.slots[i];
+           if (s.hash.get() != key.hash) return false;  // so a writer at work on another key is not waited for
+           for (;;) {
+             const u32 seq = settled(s);
+             if ((seq & 1) != 0) return false;
+             const bool same = s.hash.get() == key.hash && same_key(shard, s, key);
+             if (same) fill_hit(shard, i, seq, hit);
+             if (unchanged(s, seq)) return same;
+           }
+         }) != kNil;
+}
+
+void Cache::prefetch_slot(const Key& key) const noexcept {
+  const Shard& shard = shard_of(key);
+  const u32 slot = shard.map.likely(key.hash, key.tag);
+  if (slot != kNil) prefetch(shard.slots + slot);
+}
+
+void Cache::touch(const Hit& hit) noexcept {
+  Shard& shard = shards_[hit.slot / geometry_.slots];
+  const u32 slot = hit.slot % geometry_.slots;
+  if ((config_.flags & kFlagLru) == 0) return shard.eviction.touch(slot);
+  // LRU moves links: under the lock, and only of an entry that is still there.
+  ShardLock lock(shard.header->lock, shared());
+  if (shard.slots[slot].seq.get() == hit.seq) shard.eviction.touch(slot);
+}
+
+bool Cache::still(const Hit& hit) const noexcept {
+  return unchanged(shards_[hit.slot / geometry_.slots].slots[hit.slot % geometry_.slots], hit.seq);
+}
+
+bool Cache::copy(const Hit& hit, void* out) const noexcept {
+  copy_out(out, hit.value, hit.length);
+  return still(hit);
+}
+
+bool Cache::pin(const Hit& hit, u64& region_offset) noexcept {
+  Shard& shard = shards_[hit.slot / geometry_.slots];
+  ShardLock lock(shard.header->lock, shared());
+  if (shard.slots[hit.slot % geometry_.slots].seq.get() != hit.seq || hit.block == kNil) return false;
+  const bool first = shard.arena.pins(hit.block) == 0;
+  const u64 bytes = shard.arena.capacity(hit.block) + kBlockHeader;
+  if (first && shard.arena.pinned_bytes() + bytes > max_pinned_bytes_) return false;
+  shard.arena.add_pin(hit.block);
+  region_offset = static_cast<u64>(hit.value - reinterpret_cast<const u8*>(header_));
+  return true;
+}
+
+void Cache::unpin(u32 shard_index, u32 block) noexcept {
+  Shard& shard = shards_[shard_index];
+  ShardLock lock(shard.header->lock, shared());
+  if (shard.arena.pins(block) == 0 || shard.arena.drop_pin(block) != 0) return;
+  if (shard.arena.owner(block) == kNil) shard.arena.release(block);
+}
+
+u32 Cache::locate(const Shard& shard, const Key& key) const noexcept {
+  return shard.map.find(key.hash, key.tag, [&](u32 i) noexcept {
+    const Slot& s = shard.slots[i];
+    return s.hash.get() == key.hash && same_key(shard, s, key);
+  });
+}
+
+// ---- removing ----
+
+void Cache::begin_write(Slot& slot) noexcept {
+  slot.seq.put(slot.seq.get() + 1);
+  // Readers that see any later store of this thread also see the odd sequence word.
+  std::atomic_thread_fence(std::memory_order_release);
+}
+
+void Cache::end_write(Slot& slot) noexcept { slot.seq.release(slot.seq.get() + 1); }
+
+void Cache::drop_block(Shard& shard, u32 block) noexcept {
+  if (shard.arena.pins(block) != 0) shard.arena.set_owner(block, kNil);  // the last pin frees it
+  else shard.arena.release(block);
+}
+
+void Cache::unlink_tags(Shard& shard, const Slot& slot) noexcept {
+  const u32 block = slot.block.get();
+  if (slot.queue.get() >> 4 != kInlineNone || !shard.arena.tagged(block)) return;
+  const u32 key = slot.key_shape.get() >> 3 == kInBlock ? static_cast<u32>(slot.key[0].get()) : 0;
+  const u64 at = u64{block} * kGranule + kBlockHeader + align4(u64{slot.value_len.get()} + key);
+  if (at + 4 > config_.arena_bytes) return;
+  const u32 count = reinterpret_cast<const Word<u32>*>(shard.arena_base + at)->get();
+  for (u32 i = 0; i < count && i < kMaxTags; ++i)
+    shard.tags.unlink(static_cast<u32>((at + 4) / 4 + i * (sizeof(TagLink) / 4)));
+  shard.arena.set_tagged(block, false);
+}
+
+void Cache::remove(Shard& shard, u32 slot, Reason reason, bool scheduled) noexcept {
+  Slot& s = shard.slots[slot];
+  if ((s.queue.get() & 15) == kQueueNone) return;  // a damaged list names a free slot
+  if (sink_.removed != nullptr) sink_.removed(sink_.context, global(shard, slot), reason);
+  begin_write(s);
+  shard.map.erase(slot, s.hash.get());
+  if (scheduled) shard.wheel.unlink(slot);
+  shard.eviction.unlink(slot);
+  unlink_tags(shard, s);
+  const bool in_block = s.queue.get() >> 4 == kInlineNone;
+  s.queue.put(kQueueNone);
+  end_write(s);
+  if (in_block) drop_block(shard, s.block.get());
+  shard.header->count.sub(1);
+  header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Cache::evict(Shard& shard, u32 slot, f64 now) noexcept {
+  if (now > shard.slots[slot].deadline.get()) {
+    shard.header->expirations.add(1);
+    remove(shard, slot, Reason::expired);
+    return;
+  }
+  shard.eviction.remember(slot);
+  shard.header->evictions.add(1);
+  remove(shard, slot, Reason::evicted);
+}
+
+u32 Cache::drain(Shard& shard, f64 now, u32 budget) noexcept {
+  return shard.wheel.advance(now, budget, [&](u32 slot) noexcept {
+    shard.header->expirations.add(1);
+    remove(shard, slot, Reason::expired, false);
+  });
+}
+
+bool Cache::erase(const Key& key, f64 now, Reason reason) noexcept {
+  Shard& shard = shard_of(key);
+  ShardLock lock(shard.header->lock, shared());
+  const u32 slot = locate(shard, key);
+  if (slot == kNil) return false;
+  const bool live = now <= shard.slots[slot].deadline.get();
+  if (live) shard.header->deletes.add(1);
+  else shard.header->expirations.add(1);
+  remove(shard, slot, live ? reason : Reason::expired);
+  return live;
+}
+
+void Cache::expire(const Hit& hit, f64 now) noexcept {
+  Shard& shard = shards_[hit.slot / geometry_.slots];
+  const u32 slot = hit.slot % geometry_.slots;
+  ShardLock lock(shard.header->lock, shared());
+  const Slot& s = shard.slots[slot];
+  if (s.seq.get() != hit.seq || now <= s.deadline.get()) return;
+  shard.header->expirations.add(1);
+  remove(shard, slot, Reason::expired);
+}
+
+// ---- writing ----
+
+bool Cache::claim_entry(Shard& shard, f64 now) noexcept {
+  // Once is enough, unless other threads are faster.
+  for (u32 tries = 0; tries < kTries; ++tries) {
+    if (header_->live.atomic().fetch_add(1, std::memory_order_relaxed) < config_.max_entries) return true;
+    header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+    const u32 victim = shard.eviction.victim(now);
+    if (victim == kNil) return false;
+    evict(shard, victim, now);
+  }
+  return false;
+}
+
+void Cache::relieve(f64 now, const Shard& except) noexcept {
+  for (u32 i = 0; i < config_.shards; ++i) {
+    Shard& shard = shards_[next_shard_++ % config_.shards];
+    if (&shard == &except) continue;
+    ShardLock lock(shard.header->lock, shared());
+    const u32 victim = shard.eviction.victim(now);
+    if (victim == kNil) continue;
+    evict(shard, victim, now);
+    return;
+  }
+}
+
+/// A block for the payload, evicting as need be; `keep` is the entry being replaced, kNil once it had to go itself.
+/// kNil when pins are in the way: what one value may cost the others is bounded.
+u32 Cache::take_block(Shard& shard, u64 payload, f64 now, u32& keep) noexcept {
+  constexpr u32 kOneByOne = 32;
+  const u64 most = 2 * kOneByOne + payload / 512;
+  const auto in_block = [&](u32 slot) noexcept { return shard.slots[slot].queue.get() >> 4 == kInlineNone; };
+  const auto leaves = [&](u32 slot) noexcept {
+    if (slot == keep) keep = kNil;
+    evict(shard, slot, now);
+  };
+  for (u64 tries = 0;; ++tries) {
+    const u32 block = shard.arena.allocate(payload);
+    if (block != kNil || tries == most) return block;
+    u32 victim = shard.eviction.victim(now);
+    if (victim == kNil) return kNil;
+    victim = shard.eviction.oldest_from(victim, in_block);
+    // The policy's victims lie scattered. Once they do not add up to one piece, the neighbours of one of them go.
+    if (tries >= kOneByOne) {
+      Arena::Run run = shard.arena.find_run(payload, in_block(victim) ? shard.slots[victim].block.get() : kNil);
+      bool evicted = run && run.used_bytes == 0;  // one free block, now at the head of its list
+      for (u32 at = kNil; run && (at = shard.arena.next_used(run)) != kNil;) {
+        const u32 owner = shard.arena.owner(at);
+        if (owner >= geometry_.slots) break;
+        leaves(owner);
+        evicted = true;
+      }
+      if (evicted) continue;
+    }
+    leaves(victim);
+  }
+}
+
+void Cache::write_block(Shard& shard, u32 block, u32 slot, const Key& key, const Value& value, std::span<const u32> nodes) noexcept {
+  u8* data = static_cast<u8*>(shard.arena.data(block));
+  copy_in(data, value.bytes, value.length);
+  copy_in(data + value.length, value.suffix, value.suffix_length);
+  u64 end = value.total();
+  if (key.length > kInlineKey) {
+    copy_in(data + end, key.bytes, key.length);
+    end += key.length;
+  }
+  shard.arena.set_owner(block, slot);
+  if (nodes.empty()) return;
+  end = align4(end);
+  reinterpret_cast<Word<u32>*>(data + end)->put(static_cast<u32>(nodes.size()));
+  const u32 links = static_cast<u32>((static_cast<u64>(data - shard.arena_base) + end + 4) / 4);
+  for (u32 i = 0; i < nodes.size(); ++i) shard.tags.link(links + i * (sizeof(TagLink) / 4), nodes[i], slot);
+  shard.arena.set_tagged(block, true);
+}
+
+/// The words of a slot that say what it holds; between begin_write and end_write.
+void Cache::write_fields(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, f64 deadline) noexcept {
+  Slot& s = shard.slots[slot];
+  const bool key_inside = key.length <= kInlineKey;
+  u64 words[2] = {key.length, 0};
+  if (key_inside) {
+    words[0] = 0;
+    if (key.length != 0) std::memcpy(words, key.bytes, key.length);
+  }
+  s.key_shape.put(static_cast<u8>(key.kind | (key_inside ? key.length : kInBlock) << 3));
+  s.key[0].put(words[0]);
+  s.key[1].put(words[1]);
+  s.value_tag.put(value.tag);
+  s.deadline.put(deadline);
+  const u8 queue = s.queue.get() & 15;
+  if (block != kNil) {
+    s.queue.put(static_cast<u8>(queue | kInlineNone << 4));
+    s.block.put(block);
+    s.value_len.put(value.total());
+    return;
+  }
+  u8 inside[kInlineValue] = {};
+  if (value.length != 0) std::memcpy(inside, value.bytes, value.length);
+  if (value.suffix_length != 0) std::memcpy(inside + value.length, value.suffix, value.suffix_length);
+  u32 halves[2];
+  std::memcpy(halves, inside, 8);
+  s.queue.put(static_cast<u8>(queue | value.total() << 4));
+  s.block.put(halves[0]);
+  s.value_len.put(halves[1]);
+}
+
+/// Writes over the value where it stands, when the block fits, nobody pins it and it is short enough not to hold up readers.
+bool Cache::overwrite(Shard& shard, u32 slot, const Value& value, u64 payload, f64 deadline) noexcept {
+  constexpr u32 kShort = 512;
+  Slot& s = shard.slots[slot];
+  const u32 block = s.block.get();
+  if (s.queue.get() >> 4 != kInlineNone || value.total() > kShort || value.total() != s.value_len.get()) return false;
+  if (payload == 0 || payload > shard.arena.capacity(block)) return false;
+  if (shard.arena.tagged(block) || shard.arena.pins(block) != 0) return false;
+  u8* data = static_cast<u8*>(shard.arena.data(block));
+  begin_write(s);
+  copy_in(data, value.bytes, value.length);
+  copy_in(data + value.length, value.suffix, value.suffix_length);
+  s.value_tag.put(value.tag);
+  s.deadline.put(deadline);
+  end_write(s);
+  return true;
+}
+
+void Cache::update(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, std::span<const u32> nodes, f64 deadline) noexcept {
+  Slot& s = shard.slots[slot];
+  if (block != kNil) write_block(shard, block, slot, key, value, nodes);
+  const bool had_block = s.queue.get() >> 4 == kInlineNone;
+  const u32 old = s.block.get();
+  if (had_block) unlink_tags(shard, s);
+  begin_write(s);
+  write_fields(shard, slot, key, value, block, deadline);
+  end_write(s);
+  if (had_block) drop_block(shard, old);
+}
+
+Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline,
+                              f64 now, Placed& out, Status& status) noexcept {
+  const bool bare = key.length <= kInlineKey && value.total() <= kInlineValue && tags.empty();
+  const u64 payload = bare ? 0 : payload_of(value.total(), key.length, tags.size());
+  ShardLock lock(shard.header->lock, shared());
+  drain(shard, now, kDrainBudget);
+
+  u32 slot = locate(shard, key);
+  if (slot != kNil && now > shard.slots[slot].deadline.get()) {
+    evict(shard, slot, now);
+    slot = kNil;
+  }
+  const f64 old_deadline = slot == kNil ? now : shard.slots[slot].deadline.get();
+  const auto replaced = [&]() noexcept {
+    shard.header->updates.add(1);
+    if (old_deadline != deadline) shard.wheel.reschedule(slot, old_deadline);
+    shard.eviction.touch(slot);
+    out = {global(shard, slot), shard.slots[slot].seq.get(), true};
+    status = Status::ok;
+    return Attempt::done;
+  };
+  if (slot != kNil && tags.empty() && overwrite(shard, slot, value, payload, deadline)) return replaced();
+
+  // Take everything that can fail before anything changes.
+  u32 nodes[kMaxTags];
+  u32 held = 0;
+  u32 block = kNil;
+  bool room = true;
+  for (; held < tags.size() && room; ++held) {
+    u32 node = shard.tags.hold(tags[held], kNil);
+    if (node == kNil) {
+      const u32 fresh = take_block(shard, sizeof(TagNode), now, slot);
+      if (fresh != kNil) node = shard.tags.hold(tags[held], fresh);
+    }
+    nodes[held] = node;
+    room = node != kNil;
+  }
+  if (!room) --held;
+  if (room && !bare) {
+    block = take_block(shard, payload, now, slot);
+    room = block != kNil;
+  }
+  if (!room) {
+    while (held != 0) shard.tags.release(nodes[--held]);
+    shard.header->rejections.add(1);
+    status = Status::no_memory;
+    return Attempt::done;
+  }
+  const std::span<const u32> links(nodes, held);
+
+  if (slot != kNil) {
+    update(shard, slot, key, value, block, links, deadline);
+    return replaced();
+  }
+
+  const QueueId queue = shard.eviction.consult(key.hash);
+  bool claimed = claim_entry(shard, now);
+  if (claimed) {
+    slot = shard.map.reserve(key.hash);
+    for (u32 tries = 0; slot == kNil && tries < kTries; ++tries) {  // this shard drew more than its share of the keys
+      const u32 victim = shard.eviction.victim(now);
+      if (victim == kNil) break;
+      evict(shard, victim, now);
+      slot = shard.map.reserve(key.hash);
+    }
+    if (slot == kNil) header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+  }
+  if (!claimed || slot == kNil) {
+    if (block != kNil) shard.arena.release(block);
+    while (held != 0) shard.tags.release(nodes[--held]);
+    return Attempt::full_elsewhere;
+  }
+  Slot& s = shard.slots[slot];
+  if (block != kNil) write_block(shard, block, slot, key, value, links);
+  begin_write(s);
+  s.hash.put(key.hash);
+  write_fields(shard, slot, key, value, block, deadline);
+  shard.eviction.enter(slot, queue);
+  if (std::isfinite(deadline)) shard.wheel.schedule(slot);
+  end_write(s);
+  shard.map.publish(slot, key.tag);
+  shard.header->count.add(1);
+  shard.header->inserts.add(1);
+  out = {global(shard, slot), s.seq.get(), false};
+  status = Status::ok;
+  return Attempt::done;
+}
+
+Status Cache::set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now, Placed& out) noexcept {
+  Shard& shard = shard_of(key);
+  // In 64 bits: the two lengths may overflow 32.
+  const u64 length = u64{value.length} + value.suffix_length;
+  if (tags.size() > kMaxTags || payload_of(length, key.length, tags.size()) > max_payload_) return Status::too_large;
+  Status status = Status::no_memory;
+  // With several shards the entries of the region may all lie in the others.
+  for (u32 tries = 0; tries < kTries; ++tries) {
+    if (try_set(shard, key, value, tags, deadline, now, out, status) == Attempt::done) return status;
+    relieve(now, shard);
+  }
+  return Status::no_memory;
+}
+
+}  // namespace hitpath

@@ -1,0 +1,221 @@
+// The cache: composes map, wheel, arena, eviction and tags over the bytes of a region.
+//
+// A Cache is one thread's view of a region: pointers and counters of its own over shared bytes. It is handed the time and the
+// bytes; it never allocates, never asks for a clock, never throws. Every operation takes at most one shard's lock at a
+// time; find() takes none, and validates what it read by the slot's sequence word.
+#pragma once
+
+#include <span>
+
+#include "arena.h"
+#include "digest.h"
+#include "eviction.h"
+#include "hash_map.h"
+#include "lock.h"
+#include "region.h"
+#include "tags.h"
+#include "timer_wheel.h"
+
+namespace hitpath {
+
+enum class Status : u32 {
+  ok = 0,
+  miss = 1,
+  too_large = 2,      // a key and value that may never fit
+  no_memory = 3,      // pinned views hold what would have to go
+  closed = 4,
+  dtype_mismatch = 5,
+  shape_mismatch = 6,
+  out_too_small = 7,
+};
+
+enum class Reason : u32 { evicted = 1, expired = 2, deleted = 3, cleared = 4, invalidated = 5, replaced = 6 };
+
+/// Hears of each entry that leaves, before its slot is reused. Called under the shard's lock.
+struct Sink {
+  void (*removed)(void* context, u32 slot, Reason reason) noexcept = nullptr;
+  void* context = nullptr;
+};
+
+/// An entry as a reader found it. Valid while the slot's sequence word is `seq`.
+struct Hit {
+  u32 slot = kNil;   // of the region: shard * slots + slot of the shard
+  u32 seq = 0;
+  u32 block = kNil;  // kNil: the value is inline
+  u32 length = 0;    // bytes of the value
+  const u8* value = nullptr;
+  f64 deadline = 0;
+  u8 value_tag = 0;
+};
+
+/// A value in up to two pieces, laid end to end.
+struct Value {
+  u8 tag = 0;
+  const void* bytes = nullptr;
+  u32 length = 0;
+  const void* suffix = nullptr;
+  u32 suffix_length = 0;
+  [[nodiscard]] u32 total() const noexcept { return length + suffix_length; }
+};
+
+struct Placed {
+  u32 slot = kNil;
+  u32 seq = 0;
+  bool replaced = false;
+};
+
+struct Stats {
+  u64 entries = 0, inserts = 0, updates = 0, deletes = 0, evictions = 0, expirations = 0, invalidations = 0, rejections = 0;
+  u64 hits = 0, misses = 0;
+  u64 arena_bytes = 0, free_bytes = 0, pinned_bytes = 0, largest_free = 0, region_bytes = 0;
+  u64 tags = 0;
+  u32 shards = 0, slots = 0, hand_steps = 0;
+  f64 small_share = 0;  // of the capacity, 0 .. 1
+};
+
+class Cache {
+ public:
+  static constexpr u32 kMaxTags = 64;       // an entry
+  static constexpr u32 kMaxKeyBytes = 65'535;
+  static constexpr u32 kDrainBudget = 8;    // wheel steps that each write pays
+
+  /// Formats zeroed bytes into a region and opens it.
+  void create(void* base, const Config& config, const Geometry& geometry, f64 now) noexcept;
+  /// Opens a region whose header was checked.
+  void open(void* base, const Config& config, const Geometry& geometry) noexcept;
+
+  [[nodiscard]] const Config& config() const noexcept { return config_; }
+  [[nodiscard]] const Geometry& geometry() const noexcept { return geometry_; }
+  [[nodiscard]] bool closed() const noexcept { return header_->state.acquire() != kStateOpen; }
+  /// Closes the region for every thread; entries should be cleared first.
+  void close_region() noexcept { header_->state.release(kStateClosed); }
+  void set_sink(Sink sink) noexcept { sink_ = sink; }
+
+  // Reading. None of these looks at the deadline: the caller knows the time.
+  [[nodiscard]] bool find(const Key& key, Hit& hit) const noexcept;
+  void prefetch_home(const Key& key) const noexcept { shard_of(key).map.prefetch_home(key.hash); }
+  void prefetch_slot(const Key& key) const noexcept;
+  void touch(const Hit& hit) noexcept;
+  [[nodiscard]] bool still(const Hit& hit) const noexcept;
+  /// Copies the value of a hit. False when the entry changed meanwhile: find again.
+  [[nodiscard]] bool copy(const Hit& hit, void* out) const noexcept;
+  /// Keeps the bytes of a hit where they are until unpin(). False when the entry changed or the bound on pins is reached.
+  [[nodiscard]] bool pin(const Hit& hit, u64& region_offset) noexcept;
+  void unpin(u32 shard, u32 block) noexcept;
+  void count(bool hit) noexcept { ++(hit ? hits_ : misses_); }
+  void count(u64 hits, u64 misses) noexcept { hits_ += hits; misses_ += misses; }
+
+  // Writing.
+  [[nodiscard]] Status set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now, Placed& out) noexcept;
+  bool erase(const Key& key, f64 now, Reason reason = Reason::deleted) noexcept;
+  /// Removes a found entry whose deadline has passed, unless it changed meanwhile.
+  void expire(const Hit& hit, f64 now) noexcept;
+
+  // Many entries. Each call removes at most `budget` entries or looks at so many slots, so that no lock is held long.
+  /// Removes what carries the tag in one shard; live ones are counted. True when more remain there.
+  bool erase_tag(const Digest& tag, u32 shard, u32 budget, f64 now, u64& removed) noexcept;
+  /// Calls test(hit, shape, key bytes, key length) for the live entries of slots [cursor, cursor + budget) under the lock and
+  /// removes those for which it answers true. Returns the next cursor, kNil at the end.
+  template <class Test>
+  u32 sweep(u32 cursor, u32 budget, f64 now, Reason reason, Test&& test) noexcept;
+  u32 clear(u32 cursor, u32 budget) noexcept;
+  /// Reclaims expired entries: at most `budget` steps. Returns the steps left, 0 when there may be more to do.
+  u32 advance(f64 now, u32 budget) noexcept;
+  [[nodiscard]] f64 next_due() const noexcept;
+
+  [[nodiscard]] u32 size() const noexcept { return header_->live.get(); }
+  [[nodiscard]] u64 max_payload() const noexcept { return max_payload_; }
+  [[nodiscard]] bool shared() const noexcept { return (config_.flags & kFlagShared) != 0; }
+  [[nodiscard]] u64 slot_offset(u32 slot) const noexcept;
+  [[nodiscard]] u64 shard_offset(u32 shard) const noexcept { return sizeof(Header) + shard * geometry_.shard_bytes; }
+  [[nodiscard]] Stats stats() noexcept;
+  /// Mean and longest number of groups that a search for a living entry looks at.
+  void probe_lengths(f64& mean, u32& longest) noexcept;
+  /// Recomputes every invariant. nullptr, or what is wrong. Takes each shard's lock in turn.
+  [[nodiscard]] const char* validate() noexcept;
+  /// Adds this thread's hits and misses to the region's.
+  void flush_counts() noexcept;
+  /// The key of a slot, under the lock or validated by the caller.
+  struct StoredKey {
+    u8 kind;
+    u32 length;
+    const u8* bytes;
+  };
+
+ private:
+  struct Shard {
+    ShardHeader* header = nullptr;
+    Slot* slots = nullptr;
+    u8* arena_base = nullptr;
+    HashMap map;
+    TimerWheel wheel;
+    Arena arena;
+    Eviction eviction;
+    Tags tags;
+  };
+
+  static constexpr u32 kInlineNone = 15;  // in the high nibble of queue: the value is in the block
+
+  [[nodiscard]] Shard& shard_of(const Key& key) const noexcept {
+    return const_cast<Shard&>(shards_[(u64{key.shard_bits} * config_.shards) >> 24]);
+  }
+  [[nodiscard]] u32 index_of(const Shard& shard) const noexcept { return static_cast<u32>(&shard - shards_); }
+  [[nodiscard]] u32 global(const Shard& shard, u32 slot) const noexcept { return index_of(shard) * geometry_.slots + slot; }
+  [[nodiscard]] bool same_key(const Shard& shard, const Slot& slot, const Key& key) const noexcept;
+  [[nodiscard]] StoredKey stored_key(const Shard& shard, const Slot& slot) const noexcept;
+  [[nodiscard]] u32 locate(const Shard& shard, const Key& key) const noexcept;
+  void fill_hit(const Shard& shard, u32 slot, u32 seq, Hit& hit) const noexcept;
+
+  static void begin_write(Slot& slot) noexcept;
+  static void end_write(Slot& slot) noexcept;
+  void remove(Shard& shard, u32 slot, Reason reason, bool scheduled = true) noexcept;
+  void evict(Shard& shard, u32 slot, f64 now) noexcept;
+  void drop_block(Shard& shard, u32 block) noexcept;
+  void unlink_tags(Shard& shard, const Slot& slot) noexcept;
+  u32 drain(Shard& shard, f64 now, u32 budget) noexcept;
+  [[nodiscard]] bool claim_entry(Shard& shard, f64 now) noexcept;
+  [[nodiscard]] u32 take_block(Shard& shard, u64 payload, f64 now, u32& keep) noexcept;
+  void relieve(f64 now, const Shard& except) noexcept;
+  enum class Attempt { done, full_elsewhere };
+  Attempt try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now, Placed& out, Status& status) noexcept;
+  void update(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, std::span<const u32> nodes, f64 deadline) noexcept;
+  [[nodiscard]] bool overwrite(Shard& shard, u32 slot, const Value& value, u64 payload, f64 deadline) noexcept;
+  void write_block(Shard& shard, u32 block, u32 slot, const Key& key, const Value& value, std::span<const u32> nodes) noexcept;
+  void write_fields(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, f64 deadline) noexcept;
+
+  Header* header_ = nullptr;
+  Config config_;
+  Geometry geometry_;
+  u64 max_payload_ = 0;
+  u64 max_pinned_bytes_ = 0;
+  u64 hits_ = 0;
+  u64 misses_ = 0;
+  u32 next_shard_ = 0;
+  Sink sink_;
+  Shard shards_[kMaxShards];
+};
+
+template <class Test>
+u32 Cache::sweep(u32 cursor, u32 budget, f64 now, Reason reason, Test&& test) noexcept {
+  const u32 total = config_.shards * geometry_.slots;
+  while (cursor < total && budget != 0) {
+    Shard& shard = shards_[cursor / geometry_.slots];
+    const u32 from = cursor % geometry_.slots;
+    const u32 to = from + (budget < geometry_.slots - from ? budget : geometry_.slots - from);
+    ShardLock lock(shard.header->lock, shared());
+    for (u32 i = from; i < to; ++i) {
+      const Slot& s = shard.slots[i];
+      if ((s.queue.get() & 15) == kQueueNone || now > s.deadline.get()) continue;
+      Hit hit;
+      fill_hit(shard, i, s.seq.get(), hit);
+      if (!test(hit, stored_key(shard, s))) continue;
+      if (reason == Reason::invalidated) shard.header->invalidations.add(1);
+      remove(shard, i, reason);
+    }
+    budget -= to - from;
+    cursor += to - from;
+  }
+  return cursor < total ? cursor : kNil;
+}
+
+}  // namespace hitpath

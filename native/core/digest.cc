@@ -1,0 +1,41 @@
+#include "digest.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+extern "C" {
+#undef XXH_INLINE_ALL
+XXH128_hash_t XXH3_128bits_dispatch(const void* input, size_t length);
+}
+#endif
+
+namespace hitpath {
+
+Digest xxh3_128_long(const void* bytes, std::size_t length) noexcept {
+#if defined(__x86_64__) || defined(_M_X64)
+  const XXH128_hash_t h = XXH3_128bits_dispatch(bytes, length);
+#else
+  const XXH128_hash_t h = XXH3_128bits(bytes, length);
+#endif
+  return {h.low64, h.high64};
+}
+
+bool narrow(const u16* units, u32 count, u8* out) noexcept {
+  u32 i = 0;
+#if defined(__SSE2__)
+  const __m128i high = _mm_set1_epi16(static_cast<short>(0xff00));
+  for (; i + 16 <= count; i += 16) {
+    const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(units + i));
+    const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(units + i + 8));
+    const __m128i wide = _mm_and_si128(_mm_or_si128(a, b), high);
+    if (_mm_movemask_epi8(_mm_cmpeq_epi16(wide, _mm_setzero_si128())) != 0xffff) return false;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm_packus_epi16(a, b));
+  }
+#endif
+  u16 seen = 0;
+  for (; i < count; ++i) {
+    seen |= units[i];
+    out[i] = static_cast<u8>(units[i]);
+  }
+  return seen < 256;
+}
+
+}  // namespace hitpath

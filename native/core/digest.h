@@ -1,0 +1,111 @@
+// Hashes of keys and the public digest of arrays, all XXH3 (Yann Collet).
+//
+// digest(array) = XXH3-128( header || canonical XXH3-128(bytes) ), where bytes are the elements in C order, little-endian,
+// header is u8 dtype, u8 ndim, then each dimension as u64 little-endian, and the canonical form of a 128-bit hash is
+// big-endian. No seed: the digest is the same in every process, language and machine.
+//
+// Where an entry lies in a map is another matter: it comes from a 64-bit hash with the region's secret seed, so that nobody
+// can choose keys that collide.
+#pragma once
+
+#include <span>
+
+#include "layout.h"
+
+#define XXH_INLINE_ALL
+#include "xxhash.h"
+
+namespace hitpath {
+
+struct Digest {
+  u64 low = 0;
+  u64 high = 0;
+  friend bool operator==(const Digest&, const Digest&) = default;
+};
+
+/// XXH3-128 of long inputs with the widest instructions of this processor (xxh_x86dispatch.c); XXH3-128 elsewhere.
+[[nodiscard]] Digest xxh3_128_long(const void* bytes, std::size_t length) noexcept;
+
+[[nodiscard]] inline Digest xxh3_128(const void* bytes, std::size_t length) noexcept {
+  if (length > 240) return xxh3_128_long(bytes, length);
+  const XXH128_hash_t h = XXH3_128bits(bytes, length);
+  return {h.low64, h.high64};
+}
+
+inline constexpr u64 byte_swap(u64 v) noexcept {
+  v = ((v & 0x00ff'00ff'00ff'00ffu) << 8) | ((v >> 8) & 0x00ff'00ff'00ff'00ffu);
+  v = ((v & 0x0000'ffff'0000'ffffu) << 16) | ((v >> 16) & 0x0000'ffff'0000'ffffu);
+  return (v << 32) | (v >> 32);
+}
+
+/// Sixteen bytes, big-endian, high half first.
+inline void canonical(const Digest& d, u8* out) noexcept {
+  const u64 words[2] = {byte_swap(d.high), byte_swap(d.low)};
+  std::memcpy(out, words, 16);
+}
+
+/// The part of a digest that says what the bytes mean. Made once for a batch of rows.
+class ArrayHeader {
+ public:
+  ArrayHeader(u8 dtype, std::span<const u64> shape, u64 scope) noexcept : scope_(scope) {
+    bytes_[0] = dtype;
+    bytes_[1] = static_cast<u8>(shape.size());
+    for (std::size_t i = 0; i < shape.size(); ++i) std::memcpy(bytes_ + 2 + 8 * i, &shape[i], 8);
+    length_ = 2 + 8 * shape.size();
+  }
+
+  [[nodiscard]] Digest digest(const void* bytes, std::size_t length) noexcept { return combine(xxh3_128(bytes, length)); }
+
+  [[nodiscard]] Digest combine(const Digest& body) noexcept {
+    canonical(body, bytes_ + length_);
+    Digest d = xxh3_128(bytes_, length_ + 16);
+    if (scope_ != 0) {  // another key space: the digest under the scope's word
+      u8 scoped[24];
+      std::memcpy(scoped, &scope_, 8);
+      canonical(d, scoped + 8);
+      d = xxh3_128(scoped, sizeof scoped);
+    }
+    return d;
+  }
+
+ private:
+  u8 bytes_[2 + 8 * kMaxDims + 16];
+  std::size_t length_;
+  u64 scope_;
+};
+
+/// A key as the core takes it: bytes with their kind, and where they belong.
+struct Key {
+  const u8* bytes = nullptr;
+  u32 length = 0;
+  u8 kind = kKeyLatin1;
+  u8 tag = 1;
+  u32 hash = 0;
+  u32 shard_bits = 0;  // 24 bits; shard = shard_bits * shards / 2^24
+};
+
+[[nodiscard]] inline Key make_key(KeyKind kind, const void* bytes, u32 length, u64 seed) noexcept {
+  // Kinds are separate key spaces: '1' and 1, 'é' in one byte and in two.
+  const u64 h = XXH3_64bits_withSeed(bytes, length, seed + kind);
+  Key key;
+  key.bytes = static_cast<const u8*>(bytes);
+  key.length = length;
+  key.kind = kind;
+  key.hash = static_cast<u32>(h);
+  const u8 tag = static_cast<u8>(h >> 32);
+  key.tag = tag == 0 ? u8{0x5a} : tag;
+  key.shard_bits = static_cast<u32>(h >> 40);
+  return key;
+}
+
+/// The canonical double of a number key: -0 is 0, every NaN is the same.
+[[nodiscard]] inline f64 canonical_number(f64 value) noexcept {
+  if (value != value) return std::bit_cast<f64>(u64{0x7ff8'0000'0000'0000u});
+  return value == 0 ? 0.0 : value;
+}
+
+/// Narrows UTF-16 to Latin-1 where every unit is below 256. `out` takes `count` bytes; after false they mean nothing, so it
+/// may not overlap the units.
+[[nodiscard]] bool narrow(const u16* units, u32 count, u8* out) noexcept;
+
+}  // namespace hitpath

@@ -1,0 +1,49 @@
+// From options to offsets, and the check that bytes are a region at all.
+#pragma once
+
+#include "layout.h"
+
+namespace hitpath {
+
+inline constexpr u32 kMaxShards = 64;
+inline constexpr u32 kMaxEntries = 1u << 28;
+inline constexpr u64 kMaxArena = u64{8} << 30;  // a shard
+inline constexpr u64 kMinArena = 512;
+
+struct Config {
+  u32 shards = 1;
+  u32 max_entries = 0;
+  u64 arena_bytes = 0;  // a shard, a multiple of 64
+  u64 seed = 0;
+  u64 id = 0;
+  f64 default_ttl = 0;  // Infinity: none
+  u32 flags = 0;
+  u32 max_pinned = 25;  // per cent of an arena
+
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+/// Offsets in bytes, from the start of the region (shards) or of a shard (all others).
+struct Geometry {
+  u32 shard_capacity = 0;  // entries that the eviction policy reckons with
+  u32 groups = 0;
+  u32 slots = 0;
+  u32 ghost_buckets = 0;
+  u32 tag_buckets = 0;
+  u64 at_groups = 0, at_slots = 0, at_wheel = 0, at_ghosts = 0, at_tags = 0, at_arena = 0;
+  u64 shard_bytes = 0;
+  u64 region_bytes = 0;
+};
+
+enum class RegionFault : u32 { none, too_small, not_a_region, other_version, truncated, damaged, closed, bad_config };
+
+/// False when the options are out of range or need more than 2^40 bytes.
+[[nodiscard]] bool plan(const Config& config, Geometry& out) noexcept;
+
+/// Reads and checks a header. Foreign bytes give a fault, never an offset outside `bytes`.
+[[nodiscard]] RegionFault read_header(const void* base, u64 bytes, Config& config, Geometry& geometry) noexcept;
+
+/// Writes a header over zeroed bytes. The shards are formatted by the cache.
+void write_header(void* base, const Config& config, const Geometry& geometry) noexcept;
+
+}  // namespace hitpath

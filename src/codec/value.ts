@@ -1,0 +1,132 @@
+/**
+ * Values to bytes and back, in msgpack; the stored form is drawn in wire.ts.
+ *
+ * Always true: a value that is encoded comes back equal, or is refused by name when it is encoded. What is
+ * decoded is a value or a HitpathError, whatever the bytes are. Bytes are self-contained: no state is shared
+ * between messages.
+ * Cost: msgpackr's, plus a walk over the value when encoding and one over the tokens when decoding.
+ */
+import { types } from 'node:util'
+import { addExtension, type ExtensionReader, Packr, RESET_BUFFER_MODE, Unpackr } from 'msgpackr/index-no-eval'
+import { describe, HitpathError } from '../errors.js'
+import { ArrayPayload, readArrayPayload } from './array-payload.js'
+import { lower } from './lower.js'
+import { raise } from './raise.js'
+import { scanMessage } from './scan.js'
+import { EXTENSION, tagNumbered, Verbatim } from './wire.js'
+
+export interface DecodeOptions {
+  /**
+   * Whether arrays and Buffers own their memory. Default true. With false they are views of the bytes where
+   * these are aligned to 8, so they change when the bytes do, and keep them alive.
+   */
+  readonly copy?: boolean
+}
+
+const WORKING_BYTES = 8192
+/** A message larger than this does not leave its working buffer behind. */
+const MAX_KEPT_BYTES = 1024 * 1024
+
+const packr = new Packr({ useRecords: false, useToJSON: false, variableMapSize: true })
+
+const readers = {
+  copying: reader({ copyBuffers: true, mapsAsObjects: true }),
+  viewing: reader({ copyBuffers: false, mapsAsObjects: true }),
+  copyingMaps: reader({ copyBuffers: true, mapsAsObjects: false }),
+  viewingMaps: reader({ copyBuffers: false, mapsAsObjects: false }),
+} as const
+
+function reader(options: { readonly copyBuffers: boolean; readonly mapsAsObjects: boolean }): Unpackr {
+  return new Unpackr({ useRecords: false, structuredClone: false, ...options })
+}
+
+addExtension({
+  Class: Verbatim,
+  type: EXTENSION.tag,
+  pack(value, allocate) {
+    const { target, position } = allocate(value.encoded.length)
+    target.set(value.encoded, position)
+  },
+})
+
+addExtension({
+  Class: ArrayPayload,
+  type: EXTENSION.array,
+  pack(value, allocate) {
+    const { target, position } = allocate(value.encodedLength(this.position))
+    value.writeTo(target, position)
+  },
+})
+
+const readTag: ExtensionReader = {
+  type: EXTENSION.tag,
+  unpack: ([number]) => tagNumbered(number) ?? refuseTag(),
+}
+const readArrayCopying: ExtensionReader = {
+  type: EXTENSION.array,
+  unpack: (payload) => readArrayPayload(payload, true),
+}
+const readArrayViewing: ExtensionReader = {
+  type: EXTENSION.array,
+  unpack: (payload) => readArrayPayload(payload, false),
+}
+
+function refuseTag(): never {
+  throw new HitpathError('INVALID_VALUE', 'a stored value holds a tag of a later version')
+}
+
+/**
+ * The stored form of `value`, in memory of its own.
+ *
+ * Class instances become plain dictionaries of their own enumerable string keys, holes of arrays `undefined`, and
+ * strided ndarrays C order. Repeated references and cycles are kept.
+ *
+ * @throws HitpathError UNSUPPORTED_VALUE with the path of what has no stored form (a function, a symbol, a
+ *   promise), TOO_LARGE beyond 500 levels or 4 GiB, DETACHED when an array has lost its memory
+ */
+export function encodeValue(value: unknown): Buffer {
+  const tree = lower(value)
+  let message: Buffer
+  try {
+    message = packr.pack(tree, RESET_BUFFER_MODE)
+  } catch (cause) {
+    throw new HitpathError('UNSUPPORTED_VALUE', `value cannot be encoded: ${describe(value)}`, { cause })
+  }
+  const bytes = Buffer.allocUnsafeSlow(message.length)
+  bytes.set(message)
+  if (message.length > MAX_KEPT_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(WORKING_BYTES))
+  return bytes
+}
+
+/**
+ * The value of bytes that `encodeValue` wrote, or of any msgpack without foreign extensions.
+ *
+ * ndarrays come back as `NdArray`, bin as `Buffer`, integers of 64 bits as BigInt.
+ *
+ * @throws HitpathError INVALID_VALUE when the bytes are truncated, corrupt or foreign; INVALID_ARGUMENT when
+ *   `bytes` is no `Uint8Array`
+ */
+export function decodeValue(bytes: Uint8Array, options: DecodeOptions = {}): unknown {
+  if (!types.isUint8Array(bytes)) {
+    throw new HitpathError('INVALID_ARGUMENT', `bytes must be a Uint8Array; got ${describe(bytes)}`)
+  }
+  const { hasTags, hasProtoKey } = scanMessage(bytes)
+  const copy = options.copy ?? true
+  // set for each message: another copy of this module, ESM beside CommonJS, writes to the same table
+  addExtension(readTag)
+  addExtension(copy ? readArrayCopying : readArrayViewing)
+  try {
+    // msgpackr leaves a property on the array that it reads, and makes Buffers of bin only when it is one
+    const message = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const tree = readerFor(copy, hasProtoKey).unpack(message)
+    return hasTags || hasProtoKey ? raise(tree) : tree
+  } catch (cause) {
+    if (cause instanceof HitpathError) throw cause
+    throw new HitpathError('INVALID_VALUE', 'a stored value cannot be decoded', { cause })
+  }
+}
+
+function readerFor(copy: boolean, asMaps: boolean): Unpackr {
+  if (asMaps) return copy ? readers.copyingMaps : readers.viewingMaps
+  return copy ? readers.copying : readers.viewing
+}

@@ -1,0 +1,25 @@
+/** The public digest of an array: the identity under which caches keep it. */
+import { digestBytes } from './stage.js'
+import type { NdArrayLike } from './ndarray.js'
+
+/**
+ * The 128-bit digest of an ndarray, as 32 hexadecimal digits.
+ *
+ * `XXH3-128(header + XXH3-128(elements))`, where `elements` are the bytes in C order, little-endian; `header` is the
+ * dtype's code (u8: int8 1, uint8 2, uint8_clamped 3, int16 4, uint16 5, int32 6, uint32 7, int64 8, uint64 9,
+ * float16 10, float32 11, float64 12), the number of dimensions (u8) and each dimension (u64, little-endian); both hashes
+ * are unseeded and in XXH's canonical form, big-endian. In Python:
+ *
+ *     header = struct.pack(f'<BB{a.ndim}Q', code, a.ndim, *a.shape)
+ *     xxhash.xxh3_128_hexdigest(header + xxhash.xxh3_128_digest(a.tobytes()))
+ *
+ * Equal elements of another dtype or shape give another digest; so do -0 and 0, and NaNs of other bits.
+ *
+ * @param array a typed array (one dimension), or anything of the form NdArrayLike, strided or not
+ * @throws HitpathError INVALID_KEY, DTYPE_MISMATCH, SHAPE_MISMATCH, DETACHED
+ * Source: XXH3 by Yann Collet, https://github.com/Cyan4973/xxHash
+ */
+export function digest(array: NdArrayLike): string {
+  const bytes = digestBytes(array)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex')
+}

@@ -1,0 +1,35 @@
+/**
+ * A key made once and used often: it remembers where its entry lies.
+ *
+ * A hit through a prepared key compares one sequence word and the tick in JavaScript and does not cross to native code.
+ * It belongs to the cache that made it (`cache.key(k)`); another cache refuses it.
+ */
+
+/** The identity of an array as a key: the sixteen bytes of its digest. */
+export type DigestBytes = Uint8Array
+
+export class PreparedKey {
+  /** The string or number, or the digest of an array. */
+  readonly key: string | number | DigestBytes
+  /** @internal Who made it. */
+  readonly owner: object
+  /** @internal Where the entry was found: its slot, -1 while unknown. */
+  slot = -1
+  /** @internal Index of the slot's first 32-bit word in the region. */
+  word = 0
+  /** @internal */
+  seq = 0
+  /** @internal A hit is trusted while the tick has not passed this. */
+  safeUntil = Number.NEGATIVE_INFINITY
+
+  /** @internal */
+  constructor(owner: object, key: string | number | DigestBytes) {
+    this.owner = owner
+    this.key = key
+  }
+
+  /** The key itself, or the digest of an array in hexadecimal. */
+  toString(): string {
+    return typeof this.key === 'object' ? Buffer.from(this.key).toString('hex') : String(this.key)
+  }
+}

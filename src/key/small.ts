@@ -1,0 +1,25 @@
+/**
+ * Small arrays by way of the scratch.
+ *
+ * V8 keeps arrays of up to 64 bytes inside its heap and moves them out when native code asks for their bytes, which
+ * costs five times as much as copying them to memory that is outside already.
+ */
+import { scratch } from '../native/binding.js'
+import { DTYPE, dtypeRow, type TypedArray } from './dtype.js'
+
+export const SMALL_BYTES = 64
+
+/** By dtype, a view of SMALL_BYTES bytes of the scratch. A copy into it allocates nothing. */
+export function smallViews(offset: number): readonly (TypedArray | undefined)[] {
+  const views: (TypedArray | undefined)[] = [undefined]
+  for (const code of Object.values(DTYPE)) {
+    const { construct, bytesPerElement } = dtypeRow(code)
+    views[code] = construct && new construct(scratch.buffer, scratch.byteOffset + offset, SMALL_BYTES / bytesPerElement)
+  }
+  return views
+}
+
+/** Copies an array of at most SMALL_BYTES bytes into the view of its dtype. */
+export function copySmall(views: readonly (TypedArray | undefined)[], dtype: number, array: TypedArray): void {
+  ;(views[dtype] as Uint8Array).set(array as Uint8Array)
+}

@@ -1,0 +1,290 @@
+/**
+ * What LocalCache and SharedCache have in common: one opened region, keys of every kind, and the calls that do not touch values.
+ *
+ * Always true: a call stages this cache's number and, with a clock of the user's, the time; user code runs before staging, never
+ * between it and the call. An entry's slot does not move while it lives, and its sequence word changes when it does.
+ */
+import { describe, HitpathError } from '../errors.js'
+import { isNdArrayLike, type NdArrayLike } from '../key/ndarray.js'
+import { PreparedKey } from '../key/prepared.js'
+import { digestBytes, stageArray } from '../key/stage.js'
+import { doubles, type Native, type NativeStats, native, scratch, type Token, words } from '../native/binding.js'
+import {
+  BIT_PEEK,
+  FLAG_FOREIGN_CLOCK,
+  FLAG_LRU,
+  FORM_DIGEST,
+  FORM_NUMBER,
+  HEADER_BYTES,
+  QUEUE_SMALL,
+  SHARD_HEADER_SMALL_SEQ,
+  SHARD_HEADER_SMALL_YOUNG,
+  SLOT_BYTES,
+  SLOT_FREQ,
+  SLOT_QUEUE,
+  SLOT_SEQ,
+  SLOT_STAMP,
+  STAGING_BITS,
+  STAGING_CACHE,
+  STAGING_DEADLINE,
+  STAGING_EXTRA,
+  STAGING_FORM,
+  STAGING_NOW,
+  STAGING_SLOT,
+  STAGING_STATUS,
+} from '../native/layout.js'
+
+/** What may be a key. Strings and numbers are themselves; an ndarray is its dtype, shape and elements. */
+export type CacheKey = string | number | NdArrayLike | PreparedKey
+
+/** A clock of the user's, for instance `performance` or a fake in a test. Milliseconds. */
+export interface Clock {
+  now(): number
+}
+
+export const NO_SLOT = 0xffff_ffff
+
+// Status of native/core/cache.h.
+const FAULTS = [
+  undefined,
+  undefined,
+  ['TOO_LARGE', 'the key and value do not fit: a single entry may take half of a shard'],
+  ['OUT_OF_MEMORY', 'no room: pinned views hold the bytes that would have to go'],
+  ['CLOSED', 'the cache is closed'],
+  ['DTYPE_MISMATCH', 'the stored value has another element type than the output'],
+  ['SHAPE_MISMATCH', 'the array cannot be read: it is detached, or shape and strides leave its data'],
+  ['OUT_TOO_SMALL', 'the output has less room than the stored value'],
+] as const
+
+/** Entries that iteration fetches at a time come in fours. */
+export interface Found {
+  readonly slot: number
+  readonly seq: number
+  readonly key: string | number | PreparedKey
+}
+
+export class Engine {
+  readonly native: Native = native
+  readonly token: Token
+  /** The region, in the widths that hits read. */
+  readonly words: Int32Array
+  readonly bytes: Uint8Array
+  readonly region: SharedArrayBuffer
+  /** Whether hits may be judged in JavaScript: not with a foreign clock, and not when a hit changes an order (LRU). */
+  readonly quick: boolean
+  readonly #clock: Clock | undefined
+  #closed = false
+
+  constructor(region: SharedArrayBuffer, token: Token, clock: Clock | undefined) {
+    this.region = region
+    this.token = token
+    this.words = new Int32Array(region, 0, Math.floor(region.byteLength / 4))
+    this.bytes = new Uint8Array(region)
+    this.quick = (token.flags & (FLAG_FOREIGN_CLOCK | FLAG_LRU)) === 0
+    this.#clock = clock
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Marks the cache as closed. Its bytes stay until close() of the binding, or until nothing refers to the token. */
+  retire(): void {
+    this.#closed = true
+  }
+
+  /** Stages this cache for a call that must work after retire() too. */
+  address(): void {
+    words[STAGING_CACHE / 4] = this.token.id
+  }
+
+  /** Begins a call: which cache, what time. */
+  begin(bits: number): void {
+    if (this.#closed) throw new HitpathError('CLOSED', 'the cache is closed')
+    if (this.#clock !== undefined) this.#stageNow(this.#clock)
+    this.address()
+    words[STAGING_BITS / 4] = bits
+  }
+
+  #stageNow(clock: Clock): void {
+    const now: unknown = clock.now()
+    if (typeof now !== 'number' || Number.isNaN(now)) {
+      throw new HitpathError('INVALID_CLOCK', `clock.now() must return a number of milliseconds; got ${describe(now)}`)
+    }
+    doubles[STAGING_NOW / 8] = now
+  }
+
+  /** Stages a key that is no string, after begin(). Returns the array to hand over, if it is one. */
+  stageKey(key: Exclude<CacheKey, string>, scope = 0): unknown {
+    if (typeof key === 'number') {
+      words[STAGING_FORM / 4] = FORM_NUMBER
+      doubles[STAGING_EXTRA / 8] = key
+      return undefined
+    }
+    if (key instanceof PreparedKey) {
+      const inner = this.inner(key)
+      if (typeof inner === 'number') return this.stageKey(inner)
+      words[STAGING_FORM / 4] = FORM_DIGEST
+      scratch.set(inner as Uint8Array)
+      return undefined
+    }
+    if (!isNdArrayLike(key)) throw invalidKey(key)
+    return stageArray(key, scope)
+  }
+
+  /** The key in a prepared key. @throws HitpathError INVALID_KEY when another cache made it */
+  inner(key: PreparedKey): string | number | Uint8Array {
+    if (key.owner !== this) throw new HitpathError('INVALID_KEY', 'the prepared key belongs to another cache')
+    return key.key
+  }
+
+  prepare(key: CacheKey, scope = 0): PreparedKey {
+    if (key instanceof PreparedKey) {
+      this.inner(key)
+      return key
+    }
+    if (typeof key === 'string' || typeof key === 'number') return new PreparedKey(this, key)
+    if (!isNdArrayLike(key)) throw invalidKey(key)
+    return new PreparedKey(this, digestBytes(key, scope))
+  }
+
+  /** Finds an entry; its slot, or NO_SLOT. */
+  find(key: CacheKey, bits: number, scope = 0): number {
+    const plain = key instanceof PreparedKey ? this.inner(key) : key
+    this.begin(bits)
+    if (typeof plain === 'string') native.findString(plain)
+    else native.findStaged(this.stageKey(key as Exclude<CacheKey, string>, scope))
+    const slot = words[STAGING_SLOT / 4] as number
+    if (slot === NO_SLOT) this.check()
+    return slot
+  }
+
+  /** Throws for a status that is no result. */
+  check(): void {
+    const status = words[STAGING_STATUS / 4] as number
+    if (status >= 2) throw fault(status)
+  }
+
+  /** Milliseconds until the entry's deadline, Infinity without one, undefined when there is no live entry. */
+  remaining(key: CacheKey, scope = 0): number | undefined {
+    const plain = key instanceof PreparedKey ? this.inner(key) : key
+    this.begin(BIT_PEEK)
+    if (typeof plain === 'string') native.lookString(plain)
+    else native.lookStaged(this.stageKey(key as Exclude<CacheKey, string>, scope))
+    if (words[STAGING_SLOT / 4] === NO_SLOT) {
+      this.check()
+      return undefined
+    }
+    return (doubles[STAGING_DEADLINE / 8] as number) - (doubles[STAGING_EXTRA / 8] as number)
+  }
+
+  /** Whether there was a live entry. */
+  erase(key: CacheKey, scope = 0): boolean {
+    const plain = key instanceof PreparedKey ? this.inner(key) : key
+    this.begin(0)
+    if (typeof plain === 'string') native.eraseString(plain)
+    else native.eraseStaged(this.stageKey(key as Exclude<CacheKey, string>, scope))
+    this.check()
+    return words[STAGING_STATUS / 4] === 0
+  }
+
+  eraseTag(tag: string): number {
+    if (typeof tag !== 'string') throw new HitpathError('INVALID_ARGUMENT', `a tag is a string; got ${describe(tag)}`)
+    this.begin(0)
+    return native.eraseTag(tag)
+  }
+
+  erasePattern(glob: string): number {
+    if (typeof glob !== 'string') {
+      throw new HitpathError('INVALID_ARGUMENT', `a pattern is a string; got ${describe(glob)}`)
+    }
+    this.begin(0)
+    return native.erasePattern(glob)
+  }
+
+  clear(): void {
+    this.begin(0)
+    native.clear()
+  }
+
+  /** Live entries. Reclaims some expired ones first, so that a small cache is exact. */
+  size(): number {
+    this.begin(0)
+    native.advance(4096)
+    return native.size()
+  }
+
+  stats(): NativeStats {
+    this.begin(0)
+    return native.stats()
+  }
+
+  /** @throws HitpathError REGION_CORRUPT naming the invariant that does not hold */
+  validate(): void {
+    this.begin(0)
+    const problem = native.validate()
+    if (problem !== null) throw new HitpathError('REGION_CORRUPT', problem)
+  }
+
+  /** Reclaims expired entries, at most `budget`; milliseconds until there is more to do. */
+  advance(budget: number): number {
+    this.begin(0)
+    const left = native.advance(budget)
+    return left === 0 ? 0 : (doubles[STAGING_DEADLINE / 8] as number) - (doubles[STAGING_EXTRA / 8] as number)
+  }
+
+  /** Walks the live entries, slot by slot; what is inserted or removed meanwhile may or may not be seen, all else once. */
+  *scan(): Generator<Found> {
+    for (let cursor = 0; cursor !== NO_SLOT; ) {
+      this.begin(BIT_PEEK)
+      const batch = native.scan(cursor)
+      cursor = words[STAGING_SLOT / 4] as number
+      for (let i = 0; i < batch.length; i += 4) {
+        const slot = batch[i] as number
+        const seq = batch[i + 1] as number
+        if (this.closed) return
+        if (this.seqOf(slot) !== seq) continue
+        const raw = batch[i + 3] as string | number | Uint8Array
+        const key = typeof raw === 'object' ? new PreparedKey(this, raw) : raw
+        yield { slot, seq, key }
+      }
+    }
+  }
+
+  /** Index of the first 32-bit word of a slot. */
+  wordOf(slot: number): number {
+    const { slots, slotsAt, shardBytes } = this.token
+    const shard = Math.floor(slot / slots)
+    return (slotsAt + shard * shardBytes + (slot - shard * slots) * SLOT_BYTES) / 4
+  }
+
+  seqOf(slot: number): number {
+    return Atomics.load(this.words, this.wordOf(slot) + SLOT_SEQ / 4) >>> 0
+  }
+
+  /** What a hit in JavaScript does to the eviction policy: as Eviction::touch in native/core/eviction.h. */
+  touch(word: number): void {
+    const at = word * 4
+    const freq = this.bytes[at + SLOT_FREQ] as number
+    if (freq >= 3) return
+    if (((this.bytes[at + SLOT_QUEUE] as number) & 15) === QUEUE_SMALL) {
+      const { shardBytes } = this.token
+      const shard = (HEADER_BYTES + Math.floor((at - HEADER_BYTES) / shardBytes) * shardBytes) / 4
+      const age = ((this.words[shard + SHARD_HEADER_SMALL_SEQ / 4] as number) - (this.words[word + SLOT_STAMP / 4] as number)) >>> 0
+      if (age < (this.words[shard + SHARD_HEADER_SMALL_YOUNG / 4] as number)) return
+    }
+    this.bytes[at + SLOT_FREQ] = freq + 1
+  }
+}
+
+export function invalidKey(key: unknown): HitpathError {
+  return new HitpathError(
+    'INVALID_KEY',
+    `a key is a string, a number, an ndarray (typed array or { data, shape }) or a prepared key; got ${describe(key)}`,
+  )
+}
+
+function fault(status: number): HitpathError {
+  const [code, message] = FAULTS[status] ?? (['REGION_CORRUPT', `unexpected status ${status}`] as const)
+  return new HitpathError(code, message)
+}

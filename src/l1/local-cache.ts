@@ -1,0 +1,464 @@
+/**
+ * LocalCache: any JavaScript value by reference, on one thread.
+ *
+ * The native store holds keys, deadlines and eviction state; the values stand in an array indexed by slot. Always true: a
+ * value is in the array exactly while its slot is taken, so what leaves the cache can be collected.
+ */
+import { randomBytes } from 'node:crypto'
+import { describe, HitpathError } from '../errors.js'
+import { type Duration, parseDuration } from '../duration.js'
+import { PreparedKey } from '../key/prepared.js'
+import { doubles, native, scratch, words } from '../native/binding.js'
+import {
+  BIT_PEEK,
+  FLAG_FOREIGN_CLOCK,
+  FLAG_LRU,
+  KEY_LONG,
+  SLOT_DEADLINE,
+  SLOT_FREQ,
+  STAGING_COUNT,
+  STAGING_FORM,
+  STAGING_NOW,
+  STAGING_OFFSET,
+  STAGING_REMOVED,
+  STAGING_REMOVED_SLOT,
+  STAGING_REMOVED_WHY,
+  STAGING_SEQ,
+  STAGING_SLOT,
+  STAGING_STATUS,
+  STAGING_TICK,
+  STAGING_TTL,
+  STAGING_VALUE_FORM,
+  STAGING_VALUE_TAG,
+  VALUE_NONE,
+} from '../native/layout.js'
+import { functionOption, integerOption, oneOfOption, refuseUnknownOptions } from '../options.js'
+import { type CacheKey, type Clock, Engine, NO_SLOT } from './engine.js'
+import { Front, TICK_SLACK_MS } from './front.js'
+import { maintain } from './maintenance.js'
+import { clockOption, type SetOptions, tagsOf, ttlOf } from './options.js'
+import { Scope, scopeWord } from './scope.js'
+import { type CacheStats, statsOf } from './stats.js'
+
+/** Why an entry left: the policy chose it, its time was over, delete(), clear(), a tag or pattern, a newer value. */
+export type RemovalReason = 'evicted' | 'expired' | 'deleted' | 'cleared' | 'invalidated' | 'replaced'
+
+const REASONS: readonly (RemovalReason | undefined)[] = [
+  undefined,
+  'evicted',
+  'expired',
+  'deleted',
+  'cleared',
+  'invalidated',
+  'replaced',
+]
+
+export interface LocalCacheOptions<V> {
+  /** Entries that the cache may hold, 1 to 2^28. Default 10,000. */
+  readonly maxEntries?: number
+  /** Time to live of entries that are set without one. Default `Infinity`. */
+  readonly ttl?: Duration
+  /** `xg` (default) keeps what is hit again; `lru` is exact, and its hits always cross to native code. */
+  readonly policy?: 'xg' | 'lru'
+  /** Milliseconds for deadlines. Default: the native monotonic clock. Another one is read with each call. */
+  readonly clock?: Clock
+  /**
+   * Called after each removal, once the call that caused it is complete; what it throws becomes a process warning. A key
+   * that is an array comes as a prepared key.
+   */
+  readonly onRemoval?: (key: string | number | PreparedKey, value: V, reason: RemovalReason) => void
+}
+
+const TICK = STAGING_TICK / 8
+const MANY = 8192
+
+// Bytes of the store a key may take: a 64-unit key with its block, and a little for what lies free in between.
+const KEY_BYTES = 88
+
+export class LocalCache<V = unknown> {
+  readonly #engine: Engine
+  readonly #front: Front
+  readonly #values: (V | undefined)[]
+  readonly #doubles: Float64Array
+  readonly #words: Int32Array
+  readonly #bytes: Uint8Array
+  readonly #stopMaintenance: () => void
+  /** Strings beyond LONG_KEY_UNITS, of which native code keeps a digest only, by slot. */
+  readonly #longKeys = new Map<number, string>()
+  readonly #onRemoval: LocalCacheOptions<V>['onRemoval']
+  /** Keys by slot, kept only for a removal listener. */
+  readonly #keys: (string | number | PreparedKey | undefined)[] | undefined
+  #prepared = 0
+
+  /** @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY */
+  constructor(options: LocalCacheOptions<V> = {}) {
+    refuseUnknownOptions(options, 'LocalCache', ['maxEntries', 'ttl', 'policy', 'clock', 'onRemoval'])
+    const maxEntries = integerOption(options.maxEntries ?? 10_000, 'LocalCache.maxEntries', { min: 1, max: 2 ** 28 })
+    const ttl = options.ttl === undefined ? Infinity : parseDuration(options.ttl, 'LocalCache.ttl', { allowInfinity: true })
+    const policy = oneOfOption(options.policy ?? 'xg', 'LocalCache.policy', ['xg', 'lru'])
+    const clock = clockOption(options.clock, 'LocalCache.clock')
+    if (options.onRemoval !== undefined) functionOption(options.onRemoval, 'LocalCache.onRemoval')
+    const flags = (policy === 'lru' ? FLAG_LRU : 0) | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
+    const arenaBytes = Math.max(4096, Math.ceil((maxEntries * KEY_BYTES) / 64) * 64)
+    const config = [1, maxEntries, Math.min(arenaBytes, 2 ** 33), ttl, flags, 0] as const
+
+    const region = createRegion(native.regionBytes(...config))
+    if (clock !== undefined) doubles[STAGING_NOW / 8] = clock.now()
+    native.create(new Uint8Array(region), randomBytes(16), ...config)
+    const token = native.open(new Uint8Array(region))
+    if (typeof token === 'number') throw new HitpathError('REGION_CORRUPT', `a new region is refused (${token})`)
+
+    this.#engine = new Engine(region, token, clock)
+    this.#front = new Front(this.#engine)
+    this.#words = this.#engine.words
+    this.#bytes = this.#engine.bytes
+    this.#doubles = new Float64Array(region, 0, Math.floor(region.byteLength / 8))
+    this.#values = new Array<V | undefined>(token.slots).fill(undefined)
+    this.#onRemoval = options.onRemoval
+    this.#keys = options.onRemoval === undefined ? undefined : []
+    this.#stopMaintenance = maintain(this)
+  }
+
+  /** The value, or undefined when there is no live entry. Counts as a hit or a miss. */
+  get(key: CacheKey): V | undefined {
+    if (typeof key === 'string') {
+      const slot = this.#front.lookup(key)
+      return slot >= 0 ? this.#values[slot] : this.#getString(key)
+    }
+    if (key instanceof PreparedKey) return this.#getPrepared(key)
+    return this.#valueAt(this.#engine.find(key, 0))
+  }
+
+  #getString(key: string): V | undefined {
+    this.#engine.begin(0)
+    native.findString(key)
+    const slot = words[STAGING_SLOT / 4] as number
+    if (slot === NO_SLOT) return this.#missed()
+    if (words[STAGING_FORM / 4] === KEY_LONG && this.#longKeys.get(slot) !== key) return undefined
+    const word = this.#engine.wordOf(slot)
+    this.#front.remember(key, slot, words[STAGING_SEQ / 4] as number, this.#doubles[word / 2 + SLOT_DEADLINE / 8] as number)
+    return this.#values[slot]
+  }
+
+  #getPrepared(key: PreparedKey): V | undefined {
+    const { word } = key
+    if (key.slot >= 0 && this.#words[word] === key.seq && (doubles[TICK] as number) <= key.safeUntil && key.owner === this.#engine) {
+      if ((this.#bytes[4 * word + SLOT_FREQ] as number) < 3) this.#engine.touch(word)
+      this.#prepared++
+      return this.#values[key.slot]
+    }
+    const slot = this.#engine.find(key, 0)
+    if (slot !== NO_SLOT && this.#engine.quick && !this.#longKeys.has(slot)) {
+      key.slot = slot
+      key.word = this.#engine.wordOf(slot)
+      key.seq = (words[STAGING_SEQ / 4] as number) | 0
+      key.safeUntil = (this.#doubles[key.word / 2 + SLOT_DEADLINE / 8] as number) - TICK_SLACK_MS
+    }
+    if (typeof key.key === 'string' && this.#longKeys.size !== 0 && !this.#isLong(slot, key.key)) return undefined
+    return this.#valueAt(slot)
+  }
+
+  /** As get(), but counts nothing and changes no order. */
+  peek(key: CacheKey): V | undefined {
+    return this.#peek(key, 0)
+  }
+
+  #peek(key: CacheKey, scope: number): V | undefined {
+    const slot = this.#engine.find(key, BIT_PEEK, scope)
+    const plain = key instanceof PreparedKey ? key.key : key
+    return typeof plain === 'string' && !this.#isLong(slot, plain) ? undefined : this.#valueAt(slot)
+  }
+
+  /** Whether a live entry exists. Counts nothing. */
+  has(key: CacheKey): boolean {
+    return this.#engine.remaining(key) !== undefined
+  }
+
+  /** Milliseconds that the entry has still to live, `Infinity` without a deadline, undefined when there is none. */
+  remainingTtl(key: CacheKey): number | undefined {
+    return this.#engine.remaining(key)
+  }
+
+  /**
+   * Stores a value.
+   * @throws HitpathError INVALID_VALUE for undefined, which is how a miss looks; INVALID_KEY; INVALID_TTL
+   */
+  set(key: CacheKey, value: V, options?: SetOptions): this {
+    this.#set(key, value, options, 0)
+    return this
+  }
+
+  #set(key: CacheKey, value: V, options: SetOptions | undefined, scope: number): void {
+    if (value === undefined) throw new HitpathError('INVALID_VALUE', 'undefined cannot be stored: it is how a miss looks')
+    const ttl = options === undefined ? Number.NaN : ttlOf(options)
+    const tags = options === undefined ? undefined : tagsOf(options)
+    const engine = this.#engine
+    const plain = key instanceof PreparedKey ? engine.inner(key) : key
+    engine.begin(0)
+    doubles[STAGING_TTL / 8] = ttl
+    words[STAGING_VALUE_FORM / 4] = VALUE_NONE
+    words[STAGING_VALUE_TAG / 4] = 0
+    if (typeof plain === 'string') {
+      if (tags === undefined) native.setString(plain)
+      else native.setString(plain, undefined, tags)
+    } else {
+      native.setStaged(engine.stageKey(key as Exclude<CacheKey, string>, scope), undefined, tags)
+    }
+    if (words[STAGING_STATUS / 4] !== 0) engine.check()
+    const slot = words[STAGING_SLOT / 4] as number
+    const replaced = words[STAGING_COUNT / 4] === 1
+    const long = words[STAGING_FORM / 4] === KEY_LONG
+    const removals = words[STAGING_REMOVED / 4] === 0 ? undefined : this.#collect()
+    const old = this.#values[slot]
+    this.#values[slot] = value
+    if (long) this.#longKeys.set(slot, plain as string)
+    if (this.#keys !== undefined) {
+      const kept = this.#keys[slot]
+      this.#keys[slot] = typeof plain === 'string' || typeof plain === 'number' ? plain : engine.prepare(key, scope)
+      if (replaced) this.#notify(kept, old as V, 'replaced')
+    }
+    if (removals !== undefined) this.#announce(removals)
+  }
+
+  /** Removes an entry; whether there was a live one. */
+  delete(key: CacheKey): boolean {
+    return this.#delete(key, 0)
+  }
+
+  #delete(key: CacheKey, scope: number): boolean {
+    const erased = this.#engine.erase(key, scope)
+    this.#settle()
+    return erased
+  }
+
+  /** Removes all entries. */
+  clear(): void {
+    this.#engine.clear()
+    this.#settle()
+  }
+
+  /** The value, computed and stored when there is none. An undefined result is returned and not stored. */
+  getOrCompute<K extends CacheKey>(key: K, compute: (key: K) => V, options?: SetOptions): V {
+    const found = this.get(key)
+    if (found !== undefined) return found
+    const value = compute(key)
+    if (value !== undefined) this.#set(key, value, options, 0)
+    return value
+  }
+
+  /** The values of many keys, aligned with them. One crossing for strings, which hides the latency of memory. */
+  getMany(keys: readonly CacheKey[]): (V | undefined)[] {
+    const out = new Array<V | undefined>(keys.length).fill(undefined)
+    const slots = new Uint32Array(scratch.buffer, scratch.byteOffset, MANY)
+    for (let from = 0; from < keys.length; from += MANY) {
+      const count = Math.min(MANY, keys.length - from)
+      this.#engine.begin(0)
+      doubles[STAGING_OFFSET / 8] = from
+      words[STAGING_COUNT / 4] = count
+      native.findMany(keys)
+      this.#engine.check()
+      const found = slots.slice(0, count)
+      for (let i = 0; i < count; i++) {
+        const slot = found[i] as number
+        if (slot < NO_SLOT - 1) out[from + i] = this.#values[slot]
+        else if (slot === NO_SLOT - 1) out[from + i] = this.get(keys[from + i] as CacheKey)
+      }
+    }
+    return out
+  }
+
+  setMany(entries: Iterable<readonly [key: CacheKey, value: V, options?: SetOptions]>): this {
+    for (const [key, value, options] of entries) this.#set(key, value, options, 0)
+    return this
+  }
+
+  /** Removes many entries; for each key whether there was a live one. */
+  deleteMany(keys: readonly CacheKey[]): boolean[] {
+    return keys.map((key) => this.delete(key))
+  }
+
+  /** Removes the entries that carry a tag; how many. Costs what it removes. */
+  invalidateTag(tag: string): number {
+    const removed = this.#engine.eraseTag(tag)
+    this.#settle()
+    return removed
+  }
+
+  /**
+   * Removes the entries whose key is a string that matches a glob, as in Redis: `*`, `?`, `[a-z]`, `[^a]`, `\`. Looks at every
+   * entry; how many it removed.
+   */
+  invalidatePattern(glob: string): number {
+    let removed = this.#engine.erasePattern(glob)
+    this.#settle()
+    for (const key of [...this.#longKeys.values()]) if (native.matches(glob, key) && this.delete(key)) removed++
+    return removed
+  }
+
+  /** A key made once and used often: its hits cost a few nanoseconds. It belongs to this cache. */
+  key(key: CacheKey): PreparedKey {
+    return this.#engine.prepare(key)
+  }
+
+  /** A key space of its own in this cache: keys of two scopes never meet, all share the capacity. */
+  scope(name: string): Scope<V> {
+    const word = scopeWord(name)
+    return new Scope<V>(name, {
+      get: (key) => this.#valueAt(this.#engine.find(key, 0, word)),
+      peek: (key) => this.#peek(key, word),
+      set: (key, value, options) => this.#set(key, value, options, word),
+      delete: (key) => this.#delete(key, word),
+      remainingTtl: (key) => this.#engine.remaining(key, word),
+      getString: (key) => this.get(key),
+    })
+  }
+
+  /** Live entries; a few that have expired may still be counted. */
+  get size(): number {
+    const size = this.#engine.size()
+    this.#settle()
+    return size
+  }
+
+  /** The keys of live entries, in no order. Survives any change meanwhile. An array's key comes as a prepared key. */
+  *keys(): Generator<string | number | PreparedKey> {
+    for (const { slot, key } of this.#engine.scan()) {
+      const long = key instanceof PreparedKey ? this.#longKeys.get(slot) : undefined
+      yield long ?? key
+    }
+  }
+
+  *values(): Generator<V> {
+    for (const [, value] of this.entries()) yield value
+  }
+
+  *entries(): Generator<[key: string | number | PreparedKey, value: V]> {
+    for (const { slot, key } of this.#engine.scan()) {
+      const long = key instanceof PreparedKey ? this.#longKeys.get(slot) : undefined
+      yield [long ?? key, this.#values[slot] as V]
+    }
+  }
+
+  [Symbol.iterator](): Generator<[key: string | number | PreparedKey, value: V]> {
+    return this.entries()
+  }
+
+  stats(): CacheStats {
+    return statsOf(this.#engine, this.#takeHits())
+  }
+
+  /** Groups that a search looks at, over all entries. Walks them all. */
+  probeLengths(): { readonly mean: number; readonly longest: number } {
+    this.#engine.begin(0)
+    return native.probeLengths()
+  }
+
+  /** For tests. @throws HitpathError REGION_CORRUPT when an invariant of the store does not hold */
+  validate(): void {
+    this.#engine.validate()
+  }
+
+  /** Lets go of everything. Later calls throw CLOSED. */
+  close(): void {
+    if (this.#engine.closed) return
+    this.#engine.begin(0)
+    native.close()
+    this.#engine.retire()
+    this.#front.forget()
+    this.#stopMaintenance()
+    this.#values.length = 0
+    this.#longKeys.clear()
+    if (this.#keys !== undefined) this.#keys.length = 0
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** @internal Called by the timer. */
+  maintain(budget: number): number {
+    if (this.#engine.closed) return Number.POSITIVE_INFINITY
+    try {
+      return this.#engine.advance(budget)
+    } finally {
+      this.#settle()
+    }
+  }
+
+  #valueAt(slot: number): V | undefined {
+    return slot === NO_SLOT ? this.#missed() : this.#values[slot]
+  }
+
+  #missed(): undefined {
+    this.#engine.check()
+    this.#settle()
+    return undefined
+  }
+
+  #isLong(slot: number, key: string): boolean {
+    if (slot === NO_SLOT || words[STAGING_FORM / 4] !== KEY_LONG) return true
+    return this.#longKeys.get(slot) === key
+  }
+
+  #takeHits(): number {
+    const hits = this.#prepared + this.#front.takeHits()
+    this.#prepared = 0
+    return hits
+  }
+
+  /** Takes what the last call removed out of the arrays, and tells the listener. */
+  #settle(): void {
+    if (words[STAGING_REMOVED / 4] === 0) return
+    const removals = this.#collect()
+    if (removals !== undefined) this.#announce(removals)
+  }
+
+  #collect(): [key: string | number | PreparedKey | undefined, value: V, reason: RemovalReason][] | undefined {
+    const removals: [string | number | PreparedKey | undefined, V, RemovalReason][] | undefined =
+      this.#onRemoval === undefined ? undefined : []
+    const take = (slot: number, why: number): void => {
+      if (removals !== undefined) {
+        removals.push([this.#keys?.[slot], this.#values[slot] as V, REASONS[why] ?? 'deleted'])
+      }
+      this.#values[slot] = undefined
+      if (this.#keys !== undefined) this.#keys[slot] = undefined
+      if (this.#longKeys.size !== 0) this.#longKeys.delete(slot)
+    }
+    if (words[STAGING_REMOVED / 4] === 1) {
+      take(words[STAGING_REMOVED_SLOT / 4] as number, words[STAGING_REMOVED_WHY / 4] as number)
+    } else {
+      const pairs = new Uint32Array(scratch.buffer, scratch.byteOffset)
+      do {
+        native.drainRemovals()
+        for (let i = 0; i < (words[STAGING_COUNT / 4] as number); i++) take(pairs[2 * i] as number, pairs[2 * i + 1] as number)
+      } while ((words[STAGING_COUNT / 4] as number) === Math.floor(scratch.length / 8))
+    }
+    words[STAGING_REMOVED / 4] = 0
+    return removals
+  }
+
+  #announce(removals: readonly [string | number | PreparedKey | undefined, V, RemovalReason][]): void {
+    for (const [key, value, reason] of removals) this.#notify(key, value, reason)
+  }
+
+  #notify(key: string | number | PreparedKey | undefined, value: V, reason: RemovalReason): void {
+    if (key === undefined) return
+    try {
+      this.#onRemoval?.(key, value, reason)
+    } catch (error) {
+      process.emitWarning(`onRemoval threw: ${describe(error)}`, 'HitpathWarning', 'HITPATH_LISTENER')
+    }
+  }
+}
+
+/** @throws HitpathError OUT_OF_MEMORY when the bytes cannot be reserved, INVALID_OPTION when the options are out of range */
+export function createRegion(bytes: number): SharedArrayBuffer {
+  if (Number.isNaN(bytes)) {
+    throw new HitpathError('INVALID_OPTION', 'the options ask for a region that no machine has: fewer entries or bytes')
+  }
+  try {
+    return new SharedArrayBuffer(bytes)
+  } catch (cause) {
+    throw new HitpathError('OUT_OF_MEMORY', `a region of ${bytes} bytes cannot be reserved`, { cause })
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * The timer that reclaims expired entries while nothing else happens.
+ *
+ * One unref'd timer a thread serves all its caches, which it holds weakly. A slice does at most SLICE steps of a cache, well under a
+ * millisecond, and comes back after one millisecond while there is more; so a million entries that expire together never
+ * hold the event loop.
+ */
+const SLICE = 2000
+const SOON_MS = 1
+const LATEST_MS = 250
+
+export interface Maintained {
+  /** Does at most `budget` steps; milliseconds until there is more to do. */
+  maintain(budget: number): number
+}
+
+const caches = new Set<WeakRef<Maintained>>()
+let timer: NodeJS.Timeout | undefined
+
+function run(): void {
+  timer = undefined
+  let wait = LATEST_MS
+  for (const ref of caches) {
+    const cache = ref.deref()
+    if (cache === undefined) caches.delete(ref)
+    else wait = Math.min(wait, cache.maintain(SLICE))
+  }
+  schedule(wait)
+}
+
+function schedule(waitMs: number): void {
+  if (caches.size === 0 || timer !== undefined) return
+  timer = setTimeout(run, Math.max(SOON_MS, Math.min(LATEST_MS, waitMs)))
+  timer.unref()
+}
+
+/** Begins to look after a cache; the returned function ends it. */
+export function maintain(cache: Maintained): () => void {
+  const ref = new WeakRef(cache)
+  caches.add(ref)
+  schedule(LATEST_MS)
+  return () => caches.delete(ref)
+}

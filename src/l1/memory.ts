@@ -1,0 +1,71 @@
+/**
+ * What this thread has decoded or holds a view of, by slot and version.
+ *
+ * Always true: a value stands here with the sequence word under which it was read, so it is given only while the entry has not
+ * changed. Bounded: at most REMEMBERED values, the oldest forgotten first; those whose entry changed are dropped by
+ * sweep(), a few at a time. What is forgotten here may live on with the callers; its pin goes when the last of them does.
+ */
+import { native } from '../native/binding.js'
+import type { Engine } from './engine.js'
+
+const REMEMBERED = 8192
+const SWEPT = 512
+
+export class Memory {
+  readonly #engine: Engine
+  readonly #slots: number
+  #values: unknown[] = []
+  /** Sequence word a slot, which the native side reads too; 0: nothing here. */
+  #seqs: Uint32Array = new Uint32Array(0)
+  /** Slots in the order in which their values came, some more than once. */
+  #ring: Int32Array = new Int32Array(0)
+  #next = 0
+  #hand = 0
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+    this.#slots = engine.token.slots * engine.token.shards
+  }
+
+  /** The value of the entry's current version, if the caller knows that it had one here; undefined once forgotten. */
+  at(slot: number): unknown {
+    return this.#values[slot]
+  }
+
+  keep(slot: number, seq: number, value: unknown): void {
+    if (this.#seqs.length === 0) this.#allocate()
+    const at = this.#next++ % this.#ring.length
+    const oldest = this.#ring[at] as number
+    if (oldest >= 0 && oldest !== slot) this.#drop(oldest)
+    this.#ring[at] = slot
+    this.#values[slot] = value
+    this.#seqs[slot] = seq
+  }
+
+  /** Drops values whose entries have changed: a slice of them. */
+  sweep(): void {
+    const size = Math.min(this.#next, this.#ring.length)
+    for (let i = Math.min(SWEPT, size); i > 0; i--) {
+      const slot = this.#ring[this.#hand++ % size] as number
+      if (slot >= 0 && this.#seqs[slot] !== 0 && this.#engine.seqOf(slot) !== this.#seqs[slot]) this.#drop(slot)
+    }
+  }
+
+  forget(): void {
+    this.#values = []
+    this.#seqs.fill(0)
+  }
+
+  #drop(slot: number): void {
+    this.#values[slot] = undefined
+    this.#seqs[slot] = 0
+  }
+
+  #allocate(): void {
+    this.#values = new Array<unknown>(this.#slots).fill(undefined)
+    this.#seqs = new Uint32Array(this.#slots)
+    this.#ring = new Int32Array(REMEMBERED).fill(-1)
+    this.#engine.begin(0)
+    native.remember(this.#seqs)
+  }
+}

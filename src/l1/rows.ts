@@ -1,0 +1,155 @@
+/**
+ * Rows of a matrix as keys: one crossing for a whole batch.
+ *
+ * A row is the same key as that row given alone, as a typed array or an ndarray of its shape.
+ */
+import { describe, HitpathError } from '../errors.js'
+import { cOrderBytes, type NdArrayLike, type TypedArray, viewOf } from '../key/ndarray.js'
+import type { ArrayView } from '../key/ndarray.js'
+import { doubles, native, words } from '../native/binding.js'
+import {
+  MAX_DIMS,
+  STAGING_DTYPE,
+  STAGING_EXTRA,
+  STAGING_KEY_OFFSET,
+  STAGING_LENGTH,
+  STAGING_NDIM,
+  STAGING_SCOPE,
+  STAGING_SHAPE,
+  STAGING_STATUS,
+  STAGING_STRIDES,
+  STAGING_TTL,
+  STAGING_VALUE_TAG,
+  TAG_ARRAY,
+} from '../native/layout.js'
+import { cOrderStrides } from '../key/array-view.js'
+import type { Engine } from './engine.js'
+
+/** n rows, each contiguous. */
+interface Rows {
+  readonly data: TypedArray
+  readonly dtype: number
+  /** Of one row. */
+  readonly shape: readonly number[]
+  readonly count: number
+  readonly rowBytes: number
+  readonly strideBytes: number
+  readonly offsetBytes: number
+}
+
+function rowsOf(value: NdArrayLike, name: string, count: number): Rows {
+  const view = viewOf(value)
+  const width = view.data.BYTES_PER_ELEMENT
+  if (view.shape.length === 1) {
+    // A plain array: as many rows as there are flags.
+    const length = view.shape[0] as number
+    const row = count === 0 ? 0 : length / count
+    if (!Number.isInteger(row)) {
+      throw new HitpathError('SHAPE_MISMATCH', `${name} has ${length} elements, which are not ${count} rows of equal length`)
+    }
+    const { data, offset } = view.contiguous ? view : dense(view)
+    return {
+      data,
+      dtype: view.dtype,
+      shape: [row],
+      count,
+      rowBytes: row * width,
+      strideBytes: row * width,
+      offsetBytes: offset * width,
+    }
+  }
+  const [rows = 0, ...shape] = view.shape
+  if (view.shape.length === 0 || rows !== count || shape.length > MAX_DIMS) {
+    throw new HitpathError('SHAPE_MISMATCH', `${name} must have ${count} rows, one for each flag; its shape is [${view.shape}]`)
+  }
+  const inner = cOrderStrides(shape)
+  const rowIsDense = shape.every((extent, axis) => extent === 1 || view.strides[axis + 1] === inner[axis])
+  const { data, offset, strides } = rowIsDense ? view : dense(view)
+  const rowElements = shape.reduce((product, extent) => product * extent, 1)
+  return {
+    data,
+    dtype: view.dtype,
+    shape,
+    count,
+    rowBytes: rowElements * width,
+    strideBytes: (strides[0] as number) * width,
+    offsetBytes: offset * width,
+  }
+}
+
+/** A copy in C order, for rows that are scattered. */
+function dense(view: ArrayView): { data: TypedArray; offset: number; strides: readonly number[] } {
+  return { data: cOrderBytes(view), offset: 0, strides: cOrderStrides(view.shape) }
+}
+
+function flagsOf(found: unknown): Uint8Array {
+  if (!(found instanceof Uint8Array)) {
+    throw new HitpathError('INVALID_ARGUMENT', `found must be a Uint8Array; got ${describe(found)}`)
+  }
+  return found
+}
+
+function stageRows(engine: Engine, keys: Rows, values: Rows): void {
+  engine.begin(0)
+  words[STAGING_DTYPE / 4] = keys.dtype
+  words[STAGING_NDIM / 4] = keys.shape.length
+  for (let axis = 0; axis < keys.shape.length; axis++) doubles[STAGING_SHAPE / 8 + axis] = keys.shape[axis] as number
+  doubles[STAGING_STRIDES / 8] = keys.strideBytes
+  doubles[STAGING_KEY_OFFSET / 8] = keys.offsetBytes
+  doubles[STAGING_LENGTH / 8] = keys.rowBytes
+  doubles[STAGING_SCOPE / 8] = 0
+  doubles[STAGING_EXTRA / 8] = keys.count
+  doubles[STAGING_EXTRA / 8 + 1] = values.rowBytes
+  words[STAGING_VALUE_TAG / 4] = TAG_ARRAY + values.dtype
+}
+
+/** The bytes of rows that lie one behind the other, as native code takes them. */
+function packed(rows: Rows, name: string, writable: boolean): Uint8Array | TypedArray {
+  const { data, count, rowBytes, strideBytes, offsetBytes } = rows
+  if (strideBytes !== rowBytes && count > 1) {
+    if (writable) throw new HitpathError('SHAPE_MISMATCH', `${name} must be in C order, its rows one behind the other`)
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    const out = new Uint8Array(count * rowBytes)
+    for (let i = 0; i < count; i++) {
+      const at = offsetBytes + i * strideBytes
+      out.set(bytes.subarray(at, at + rowBytes), i * rowBytes)
+    }
+    return out
+  }
+  return offsetBytes === 0 ? data : new Uint8Array(data.buffer, data.byteOffset + offsetBytes, count * rowBytes)
+}
+
+function refuse(values: Rows, name: string): never {
+  const status = words[STAGING_STATUS / 4] as number
+  const row = doubles[STAGING_EXTRA / 8 + 1]
+  if (status === 5) {
+    throw new HitpathError('DTYPE_MISMATCH', `row ${row} is stored with another type than that of ${name} (tag ${words[STAGING_VALUE_TAG / 4]})`)
+  }
+  const stored = doubles[STAGING_LENGTH / 8]
+  throw new HitpathError('SHAPE_MISMATCH', `row ${row} is stored with ${stored} bytes; a row of ${name} has ${values.rowBytes}`)
+}
+
+export function getRows(engine: Engine, matrix: NdArrayLike, out: NdArrayLike, found: Uint8Array): number {
+  const flags = flagsOf(found)
+  const keys = rowsOf(matrix, 'matrix', flags.length)
+  const values = rowsOf(out, 'out', flags.length)
+  const target = packed(values, 'out', true)
+  stageRows(engine, keys, values)
+  native.getRows(keys.data, target, flags)
+  const status = words[STAGING_STATUS / 4]
+  if (status === 5 || status === 6) refuse(values, 'out')
+  engine.check()
+  return doubles[STAGING_EXTRA / 8] as number
+}
+
+export function setRows(engine: Engine, matrix: NdArrayLike, rows: NdArrayLike, found: Uint8Array, ttl: number): number {
+  const flags = flagsOf(found)
+  const keys = rowsOf(matrix, 'matrix', flags.length)
+  const values = rowsOf(rows, 'values', flags.length)
+  const source = packed(values, 'values', false)
+  stageRows(engine, keys, values)
+  doubles[STAGING_TTL / 8] = ttl
+  native.setRows(keys.data, source, flags)
+  engine.check()
+  return doubles[STAGING_EXTRA / 8] as number
+}

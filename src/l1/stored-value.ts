@@ -1,0 +1,162 @@
+/**
+ * From JavaScript values to the bytes of a region and back.
+ *
+ * Numbers, booleans and null stand in the slot; strings are their units; typed arrays and ndarrays their raw elements, the
+ * dimensions behind them; everything else is msgpack (src/codec). The tag byte of the entry says which. Always true: a value
+ * comes back equal, or is refused when it is stored.
+ */
+import { Buffer } from 'node:buffer'
+import { decodeValue, encodeValue } from '../codec/value.js'
+import { HitpathError } from '../errors.js'
+import { dtypeRow } from '../key/dtype.js'
+import { cOrderBytes, dtypeOf, isTypedArray, NdArray, type NdArrayLike, type TypedArray, viewOf } from '../key/ndarray.js'
+import { copySmall, SMALL_BYTES, smallViews } from '../key/small.js'
+import { doubles, scratch, words } from '../native/binding.js'
+import {
+  MAX_DIMS,
+  SCRATCH_SUFFIX,
+  SCRATCH_VALUE,
+  STAGING_EXTRA,
+  STAGING_LENGTH,
+  STAGING_OFFSET,
+  STAGING_SUFFIX_LENGTH,
+  STAGING_VALUE_FORM,
+  STAGING_VALUE_TAG,
+  TAG_ARRAY,
+  TAG_BUFFER,
+  TAG_FALSE,
+  TAG_LATIN1,
+  TAG_MSGPACK,
+  TAG_ND_ARRAY,
+  TAG_NULL,
+  TAG_NUMBER,
+  TAG_TRUE,
+  TAG_UTF16,
+  VALUE_BYTES,
+  VALUE_NONE,
+  VALUE_NUMBER,
+  VALUE_SCRATCH,
+  VALUE_STRING,
+} from '../native/layout.js'
+
+const FORM = STAGING_VALUE_FORM / 4
+const TAG = STAGING_VALUE_TAG / 4
+
+const smallValues = smallViews(SCRATCH_VALUE)
+const suffix = new Uint32Array(scratch.buffer, scratch.byteOffset + SCRATCH_SUFFIX, MAX_DIMS + 1)
+
+/** A value ready to be staged: all user code has run. */
+export interface Encoded {
+  readonly tag: number
+  readonly form: number
+  /** What to hand over with the call: bytes, or a string. */
+  readonly payload: unknown
+  readonly number: number
+  /** Dimensions to write behind the elements. */
+  readonly shape: readonly number[] | undefined
+}
+
+function encoded(tag: number, form: number, payload?: unknown, number = 0, shape?: readonly number[]): Encoded {
+  return { tag, form, payload, number, shape }
+}
+
+/** @throws HitpathError UNSUPPORTED_VALUE naming what cannot be stored; INVALID_VALUE for undefined */
+export function encode(value: unknown): Encoded {
+  switch (typeof value) {
+    case 'number':
+      return encoded(TAG_NUMBER, VALUE_NUMBER, undefined, value)
+    case 'string':
+      return encoded(TAG_LATIN1, VALUE_STRING, value)
+    case 'boolean':
+      return encoded(value ? TAG_TRUE : TAG_FALSE, VALUE_NONE)
+    case 'undefined':
+      throw new HitpathError('INVALID_VALUE', 'undefined cannot be stored: it is how a miss looks')
+    case 'object':
+      if (value === null) return encoded(TAG_NULL, VALUE_NONE)
+      if (Buffer.isBuffer(value)) return encoded(TAG_BUFFER, VALUE_BYTES, value)
+      if (isTypedArray(value)) {
+        if (value.length === 0) viewOf(value) // refuses a detached one
+        return encoded(TAG_ARRAY + dtypeOf(value), VALUE_BYTES, value)
+      }
+      if (value instanceof NdArray) return encodeNdArray(value)
+  }
+  return encoded(TAG_MSGPACK, VALUE_BYTES, encodeValue(value))
+}
+
+function encodeNdArray(value: NdArrayLike): Encoded {
+  const view = viewOf(value)
+  if (view.shape.length > MAX_DIMS) {
+    throw new HitpathError('UNSUPPORTED_VALUE', `an array has at most ${MAX_DIMS} dimensions; got ${view.shape.length}`)
+  }
+  return encoded(TAG_ND_ARRAY + view.dtype, VALUE_BYTES, cOrderBytes(view), 0, view.shape)
+}
+
+/** Stages an encoded value; what to hand over with the call. */
+export function stage(value: Encoded): unknown {
+  words[TAG] = value.tag
+  words[FORM] = value.form
+  words[STAGING_SUFFIX_LENGTH / 4] = 0
+  if (value.form === VALUE_NUMBER) doubles[STAGING_EXTRA / 8 + 1] = value.number
+  if (value.form !== VALUE_BYTES) return value.payload
+  const { shape } = value
+  if (shape !== undefined) {
+    for (let i = 0; i < shape.length; i++) suffix[i] = shape[i] as number
+    suffix[shape.length] = shape.length
+    words[STAGING_SUFFIX_LENGTH / 4] = 4 * (shape.length + 1)
+  }
+  const bytes = value.payload as TypedArray
+  if (bytes.byteLength > SMALL_BYTES) return bytes
+  copySmall(smallValues, dtypeOf(bytes), bytes)
+  words[FORM] = VALUE_SCRATCH
+  doubles[STAGING_OFFSET / 8] = SCRATCH_VALUE
+  doubles[STAGING_LENGTH / 8] = bytes.byteLength
+  return undefined
+}
+
+/** The value of a tag that needs no bytes but a number. */
+export function scalar(tag: number): unknown {
+  switch (tag) {
+    case TAG_NUMBER:
+      return doubles[STAGING_EXTRA / 8]
+    case TAG_NULL:
+      return null
+    default:
+      return tag === TAG_TRUE
+  }
+}
+
+/** The value of `length` bytes at `offset` of memory that the result may share (arrays) or not (all else). */
+export function decodeView(tag: number, memory: ArrayBufferLike, offset: number, length: number): unknown {
+  if (tag === TAG_BUFFER) return Buffer.from(memory as ArrayBuffer, offset, length)
+  if (tag >= TAG_ND_ARRAY) {
+    const dims = new DataView(memory, offset + length - 4, 4).getUint32(0, true)
+    const bytes = length - 4 * (dims + 1)
+    if (bytes < 0 || dims > MAX_DIMS) throw damaged(tag)
+    const shape = Array.from({ length: dims }, (_, i) => new DataView(memory, offset + bytes + 4 * i, 4).getUint32(0, true))
+    return new NdArray(arrayOf(tag - TAG_ND_ARRAY, memory, offset, bytes), shape)
+  }
+  if (tag >= TAG_ARRAY) return arrayOf(tag - TAG_ARRAY, memory, offset, length)
+  const bytes = Buffer.from(memory as ArrayBuffer, offset, length)
+  if (tag === TAG_LATIN1) return bytes.toString('latin1')
+  if (tag === TAG_UTF16) return bytes.toString('utf16le')
+  if (tag === TAG_MSGPACK) return decodeValue(Buffer.from(bytes))
+  throw damaged(tag)
+}
+
+/** As decodeView, with memory of its own. */
+export function decodeCopy(tag: number, memory: ArrayBufferLike, offset: number, length: number): unknown {
+  if (tag < TAG_BUFFER) return decodeView(tag, memory, offset, length)
+  const own = new ArrayBuffer(length)
+  new Uint8Array(own).set(new Uint8Array(memory, offset, length))
+  return decodeView(tag, own, 0, length)
+}
+
+function arrayOf(dtype: number, memory: ArrayBufferLike, offset: number, bytes: number): TypedArray {
+  const row = dtypeRow(dtype)
+  if (row?.construct === undefined) throw damaged(dtype)
+  return new row.construct(memory, offset, bytes / row.bytesPerElement)
+}
+
+function damaged(tag: number): HitpathError {
+  return new HitpathError('REGION_CORRUPT', `a value is stored under the unknown tag ${tag}`)
+}
