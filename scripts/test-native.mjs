@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { missingTools, runs } from './native-tools.mjs'
 
 const CMAKE_OPTIONS_OF_VARIANT = {
   plain: ['-DCMAKE_BUILD_TYPE=Release'],
@@ -21,13 +22,13 @@ const unknown = variants.filter((variant) => !Object.hasOwn(CMAKE_OPTIONS_OF_VAR
 if (variants.length === 0 || unknown.length > 0) {
   fail(`usage: test-native.mjs ${Object.keys(CMAKE_OPTIONS_OF_VARIANT).join('|')} ...`)
 }
-if (!runs('cmake')) fail('cmake is missing: apt-get install cmake')
-if (!runs(process.env.CXX ?? 'c++'))
-  fail(`no C++ compiler (${process.env.CXX ?? 'c++'}): apt-get install g++`)
+const missing = missingTools()
+if (missing !== undefined) fail(missing)
 
 for (const variant of variants) testVariant(variant)
 
 function testVariant(variant) {
+  console.log(`tests of native/core: ${variant}`)
   const build = join(root, `build-native-${variant}`)
   const jobs = String(availableParallelism())
   step('cmake', [
@@ -36,6 +37,7 @@ function testVariant(variant) {
     '-B',
     build,
     ...generator(build),
+    '--log-level=NOTICE',
     '-DHITPATH_TESTS=ON',
     ...CMAKE_OPTIONS_OF_VARIANT[variant],
   ])
@@ -49,10 +51,6 @@ function generator(build) {
   if (existsSync(cache))
     return ['-G', /^CMAKE_GENERATOR:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1] ?? 'Ninja']
   return ['-G', runs('ninja') ? 'Ninja' : 'Unix Makefiles']
-}
-
-function runs(command) {
-  return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0
 }
 
 function step(command, args) {

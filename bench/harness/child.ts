@@ -6,6 +6,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { builtEnvironment } from './built.js'
 
 export interface Call {
   readonly module: string
@@ -22,6 +23,7 @@ export class Child {
 
   constructor() {
     this.#process = fork(fileURLToPath(new URL('./child-entry.ts', import.meta.url)), [], {
+      env: builtEnvironment(),
       execArgv: ['--expose-gc', '--import', 'tsx', '--max-old-space-size=8192'],
     })
   }

@@ -15,5 +15,4 @@ export interface Contender {
   before?(): void
   /** Untimed, after each batch: throws when what the batch left behind is wrong. */
   after?(): void
-  close?(): void | Promise<void>
 }

@@ -7,32 +7,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 
-export interface MemoryLmdb {
-  readonly db: RootDatabase<Buffer, string>
-  close(): Promise<void>
-}
+export type MemoryLmdb = RootDatabase<Buffer, string>
 
+/** Its folder goes when the process ends. */
 export function openMemoryLmdb(): MemoryLmdb {
   const folder = mkdtempSync(join(memoryFolder(), 'hitpath-bench-'))
-  const remove = (): void => rmSync(folder, { recursive: true, force: true })
-  process.once('exit', remove)
-  const db = open<Buffer, string>({
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return open<Buffer, string>({
     path: folder,
     encoding: 'binary',
     noSync: true,
     overlappingSync: false,
     useWritemap: true,
     noMemInit: true,
-    mapSize: 256 * 2 ** 20,
+    mapSize: 512 * 2 ** 20,
     pageSize: 16_384,
   })
-  return {
-    db,
-    async close() {
-      await db.close()
-      remove()
-    },
-  }
 }
 
 function memoryFolder(): string {

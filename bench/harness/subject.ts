@@ -59,8 +59,6 @@ export interface Answer {
 export interface Subject {
   readonly id: string
   readonly figures: readonly Figure[]
-  /** Counts that come out the same each time: a miss is a miss, and measuring again is no use. */
-  readonly exact?: true
   measure(run: Run): Promise<Answer>
 }
 

@@ -3,6 +3,7 @@
  * workers, so the thread registers it first.
  */
 import { Worker } from 'node:worker_threads'
+import { builtEnvironment } from './built.js'
 
 const LOADER = import.meta.resolve('tsx/esm/api')
 
@@ -11,5 +12,5 @@ export function startThread(module: URL, workerData?: unknown): Worker {
     tsx.register()
     return import(${JSON.stringify(module.href)})
   })`
-  return new Worker(code, { eval: true, workerData })
+  return new Worker(code, { eval: true, env: builtEnvironment(), workerData })
 }

@@ -5,7 +5,7 @@ import { RunQueue } from './run-queue.js'
 import type { Form, Suite } from './subject.js'
 import type { TimedSubject } from './timed.js'
 
-const MIN_BATCHES = 6
+const MIN_BATCHES = 10
 const NS_PER_MS = 1e6
 
 interface Entrant {
@@ -47,11 +47,21 @@ export async function round(name: string, roundMs: number): Promise<number> {
     ...(contender.before && { beforeEach: () => contender.before!() }),
     ...(contender.after && { afterEach: () => contender.after!() }),
   }
-  const bench = new Bench({ time: roundMs, iterations: MIN_BATCHES, warmup: false, throws: true })
+  const bench = new Bench({
+    time: roundMs,
+    iterations: MIN_BATCHES,
+    // The first batches after a full collection are up to ten times slower in a large heap.
+    warmupTime: roundMs / 4,
+    warmupIterations: MIN_BATCHES,
+    throws: true,
+    setup: (_, mode) => {
+      if (mode === 'run') waitedMs = queue.waitedMs()
+    },
+  })
   bench.add(name, isAsync ? awaited : sync, hooks)
 
   globalThis.gc?.()
-  const waitedMs = queue.waitedMs()
+  let waitedMs = 0
   const [task] = isAsync ? await bench.run() : bench.runSync()
   const result = task!.result
   if (result.state !== 'completed') throw new Error(`${name}: the round ended as ${result.state}`)

@@ -1,6 +1,7 @@
 /** A thread of replay.ts: replays one cell a message. */
 import { parentPort } from 'node:worker_threads'
 import { LocalCache, SharedCache } from 'hitpath'
+import { loadBuilt } from '../harness/built.js'
 import type { Replayed } from './replay.js'
 import { readTrace } from './traces.js'
 
@@ -24,6 +25,8 @@ interface Cache {
   set(id: number, value: number): unknown
   close(): void
 }
+
+await loadBuilt()
 
 let decoded: { readonly trace: string; readonly ids: Uint32Array } = { trace: '', ids: new Uint32Array() }
 

@@ -42,7 +42,8 @@ function main(options: Options, bars: Bars): number {
   const digest = reference.evidence.digest.toString(16).padStart(16, '0')
   if (options.jsonFile !== undefined) {
     const result = {
-      ...options,
+      requests: options.requests,
+      seed: options.seed,
       identical: problems.length === 0,
       digest,
       timerNs,

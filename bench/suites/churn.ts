@@ -54,7 +54,6 @@ function hits(form: Form, capacities: number): Contender {
       at = end > last ? 0 : end
       return right
     },
-    close: () => cache.close(),
   }
 }
 
@@ -91,7 +90,6 @@ export const suite: Suite = {
     {
       id: 'churn-probe',
       figures: [{ id: 'churn-probe', title: 'Groups visited by a hit after the same churn', unit: 'groups' }],
-      exact: true,
       measure: measureProbes,
     },
   ],

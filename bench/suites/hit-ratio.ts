@@ -1,7 +1,8 @@
 /**
  * Hit ratio over recorded traces: the real caches against simulated policies, cell by cell.
  *
- * The figures are of counts, not of time, and come out the same on every machine. Quick: only traces of fewer than
+ * The figures are of counts, not of time: they are the same on every machine, but for the hash seed
+ * that a region draws, which moves a cell by some tenths of a point. Quick: only traces of fewer than
  * 400,000 requests; the mean that DESIGN.md asks for is one over all of them, so the quick form compares with the
  * simulation of the policy alone.
  */
@@ -99,7 +100,6 @@ export const suite: Suite = {
         },
         { id: 'hit-ratio-shards', title: 'What 16 shards cost', unit: 'points' },
       ],
-      exact: true,
       measure,
     },
   ],

@@ -92,7 +92,6 @@ function hitpath(shape: Shape): Contender {
     before: () => work.fillAtRandom(random, rows),
     batch: () => cache.getRows(work.matrix, work.out, work.found),
     after: () => work.check(),
-    close: () => cache.close(),
   }
 }
 

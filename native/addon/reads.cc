@@ -34,6 +34,7 @@ bool find_alive(Environment& e, Handle& h, const Key& key, Hit& hit) noexcept {
   }
   s.slot = hit.slot;
   s.seq = hit.seq;
+  s.deadline = hit.deadline;
   s.form = key.kind;
   if (!h.foreign_clock) Ticker::request();
   return true;

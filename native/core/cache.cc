@@ -10,9 +10,9 @@ constexpr u32 kTries = 64;  // bounds loops that end by themselves unless thread
 
 constexpr u64 align4(u64 n) noexcept { return (n + 3) & ~u64{3}; }
 
-/// What stands in a block: value, then a key that is too long for its slot, then the number of tags and their links.
+/// What stands in a block: value, then a key that stands nowhere else, then the number of tags and their links.
 u64 payload_of(u64 value, u32 key, std::size_t tags) noexcept {
-  const u64 bytes = value + (key > kInlineKey ? key : 0);
+  const u64 bytes = value + key;
   return tags == 0 ? bytes : align4(bytes) + 4 + tags * sizeof(TagLink);
 }
 
@@ -47,6 +47,7 @@ void Cache::open(void* base, const Config& config, const Geometry& geometry) noe
     Shard& s = shards_[i];
     s.header = reinterpret_cast<ShardHeader*>(at);
     s.slots = reinterpret_cast<Slot*>(at + geometry.at_slots);
+    s.cells = geometry.cells ? at + geometry.at_cells : nullptr;
     s.arena_base = at + geometry.at_arena;
     s.map = HashMap(at + geometry.at_groups, geometry.groups);
     s.wheel = TimerWheel(s.header->wheel, reinterpret_cast<Word<u32>*>(at + geometry.at_wheel), s.slots, geometry.slots);
@@ -80,8 +81,12 @@ Cache::StoredKey Cache::stored_key(const Shard& shard, const Slot& slot) const n
   const u8 shape = slot.key_shape.get();
   const u8 kind = shape & kKindMask;
   const u32 length = shape >> 3;
-  if (length != kInBlock) return {kind, length, reinterpret_cast<const u8*>(slot.key)};
+  if (length != kElsewhere) return {kind, length, reinterpret_cast<const u8*>(slot.key)};
   const u32 in_block = static_cast<u32>(slot.key[0].get());
+  if (shard.cells != nullptr) {
+    const u64 index = static_cast<u64>(&slot - shard.slots);
+    return {kind, in_block <= kCellBytes ? in_block : 0, shard.cells + index * kCellBytes};
+  }
   const u32 value = slot.value_len.get();
   const u64 at = u64{slot.block.get()} * kGranule + kBlockHeader + value;
   // Torn words must not lead outside the arena.
@@ -98,7 +103,7 @@ bool Cache::same_key(const Shard& shard, const Slot& slot, const Key& key) const
     if (key.length != 0) std::memcpy(mine, key.bytes, key.length);
     return slot.key[0].get() == mine[0] && slot.key[1].get() == mine[1];
   }
-  if (shape >> 3 != kInBlock) return false;
+  if (shape >> 3 != kElsewhere) return false;
   const StoredKey stored = stored_key(shard, slot);
   return stored.length == key.length && equal_shared(stored.bytes, key.bytes, key.length);
 }
@@ -206,7 +211,7 @@ void Cache::drop_block(Shard& shard, u32 block) noexcept {
 void Cache::unlink_tags(Shard& shard, const Slot& slot) noexcept {
   const u32 block = slot.block.get();
   if (slot.queue.get() >> 4 != kInlineNone || !shard.arena.tagged(block)) return;
-  const u32 key = slot.key_shape.get() >> 3 == kInBlock ? static_cast<u32>(slot.key[0].get()) : 0;
+  const u32 key = slot.key_shape.get() >> 3 == kElsewhere ? key_in_block(static_cast<u32>(slot.key[0].get())) : 0;
   const u64 at = u64{block} * kGranule + kBlockHeader + align4(u64{slot.value_len.get()} + key);
   if (at + 4 > config_.arena_bytes) return;
   const u32 count = reinterpret_cast<const Word<u32>*>(shard.arena_base + at)->get();
@@ -226,6 +231,7 @@ void Cache::remove(Shard& shard, u32 slot, Reason reason, bool scheduled) noexce
   unlink_tags(shard, s);
   const bool in_block = s.queue.get() >> 4 == kInlineNone;
   s.queue.put(kQueueNone);
+  s.key_shape.put(kNoKey);  // for readers that saw the control byte before it went
   end_write(s);
   if (in_block) drop_block(shard, s.block.get());
   shard.header->count.sub(1);
@@ -244,6 +250,7 @@ void Cache::evict(Shard& shard, u32 slot, f64 now) noexcept {
 }
 
 u32 Cache::drain(Shard& shard, f64 now, u32 budget) noexcept {
+  if (shard.wheel.has_reached(now)) return budget;
   return shard.wheel.advance(now, budget, [&](u32 slot) noexcept {
     shard.header->expirations.add(1);
     remove(shard, slot, Reason::expired, false);
@@ -277,8 +284,8 @@ void Cache::expire(const Hit& hit, f64 now) noexcept {
 bool Cache::claim_entry(Shard& shard, f64 now) noexcept {
   // Once is enough, unless other threads are faster.
   for (u32 tries = 0; tries < kTries; ++tries) {
-    if (header_->live.atomic().fetch_add(1, std::memory_order_relaxed) < config_.max_entries) return true;
-    header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+    for (u32 live = header_->live.get(); live < config_.max_entries;)
+      if (header_->live.atomic().compare_exchange_weak(live, live + 1, std::memory_order_relaxed)) return true;
     const u32 victim = shard.eviction.victim(now);
     if (victim == kNil) return false;
     evict(shard, victim, now);
@@ -335,10 +342,8 @@ void Cache::write_block(Shard& shard, u32 block, u32 slot, const Key& key, const
   copy_in(data, value.bytes, value.length);
   copy_in(data + value.length, value.suffix, value.suffix_length);
   u64 end = value.total();
-  if (key.length > kInlineKey) {
-    copy_in(data + end, key.bytes, key.length);
-    end += key.length;
-  }
+  copy_in(data + end, key.bytes, key_in_block(key.length));
+  end += key_in_block(key.length);
   shard.arena.set_owner(block, slot);
   if (nodes.empty()) return;
   end = align4(end);
@@ -357,7 +362,8 @@ void Cache::write_fields(Shard& shard, u32 slot, const Key& key, const Value& va
     words[0] = 0;
     if (key.length != 0) std::memcpy(words, key.bytes, key.length);
   }
-  s.key_shape.put(static_cast<u8>(key.kind | (key_inside ? key.length : kInBlock) << 3));
+  s.key_shape.put(static_cast<u8>(key.kind | (key_inside ? key.length : kElsewhere) << 3));
+  if (!key_inside && shard.cells != nullptr) copy_in(shard.cells + u64{slot} * kCellBytes, key.bytes, key.length);
   s.key[0].put(words[0]);
   s.key[1].put(words[1]);
   s.value_tag.put(value.tag);
@@ -411,8 +417,8 @@ void Cache::update(Shard& shard, u32 slot, const Key& key, const Value& value, u
 
 Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline,
                               f64 now, Placed& out, Status& status) noexcept {
-  const bool bare = key.length <= kInlineKey && value.total() <= kInlineValue && tags.empty();
-  const u64 payload = bare ? 0 : payload_of(value.total(), key.length, tags.size());
+  const bool bare = key_in_block(key.length) == 0 && value.total() <= kInlineValue && tags.empty();
+  const u64 payload = bare ? 0 : payload_of(value.total(), key_in_block(key.length), tags.size());
   ShardLock lock(shard.header->lock, shared());
   drain(shard, now, kDrainBudget);
 
@@ -501,7 +507,8 @@ Status Cache::set(const Key& key, const Value& value, std::span<const Digest> ta
   Shard& shard = shard_of(key);
   // In 64 bits: the two lengths may overflow 32.
   const u64 length = u64{value.length} + value.suffix_length;
-  if (tags.size() > kMaxTags || payload_of(length, key.length, tags.size()) > max_payload_) return Status::too_large;
+  if (tags.size() > kMaxTags || (geometry_.cells && key.length > kCellBytes)) return Status::too_large;
+  if (payload_of(length, key_in_block(key.length), tags.size()) > max_payload_) return Status::too_large;
   Status status = Status::no_memory;
   // With several shards the entries of the region may all lie in the others.
   for (u32 tries = 0; tries < kTries; ++tries) {

@@ -146,6 +146,7 @@ class Cache {
   struct Shard {
     ShardHeader* header = nullptr;
     Slot* slots = nullptr;
+    u8* cells = nullptr;  // of a region of one thread; nullptr: long keys stand in the block
     u8* arena_base = nullptr;
     HashMap map;
     TimerWheel wheel;
@@ -163,6 +164,8 @@ class Cache {
   [[nodiscard]] u32 global(const Shard& shard, u32 slot) const noexcept { return index_of(shard) * geometry_.slots + slot; }
   [[nodiscard]] bool same_key(const Shard& shard, const Slot& slot, const Key& key) const noexcept;
   [[nodiscard]] StoredKey stored_key(const Shard& shard, const Slot& slot) const noexcept;
+  /// Bytes of a key that stand in the block of its entry.
+  [[nodiscard]] u32 key_in_block(u32 length) const noexcept { return length <= kInlineKey || geometry_.cells ? 0 : length; }
   [[nodiscard]] u32 locate(const Shard& shard, const Key& key) const noexcept;
   void fill_hit(const Shard& shard, u32 slot, u32 seq, Hit& hit) const noexcept;
 

@@ -1,7 +1,7 @@
 // The layout of a region: the one place that knows offsets.
 //
 //   region   | header | shard 0 | shard 1 | ... |                 every part starts on a 64-byte line
-//   shard    | shard header | groups | slots | wheel | ghosts | tags | arena |
+//   shard    | shard header | groups | slots | cells | wheel | ghosts | tags | arena |
 //
 //   group    16 bytes: what a probe looks at
 //             0 .. 13   control bytes, one a slot: 0 empty, else the 8-bit tag of the slot's hash (1 .. 255)
@@ -11,7 +11,7 @@
 //             0  seq         u32  odd while being written; grows by two with every change of the entry
 //             4  freq        u8   0 .. 3, hits since the eviction hand last came by
 //             5  queue       u8   low bits: 0 free, 1 small, 2 main; high nibble: bytes of an inline value
-//             6  key_shape   u8   low 3 bits: kind of key; high 5 bits: its length when it is inline
+//             6  key_shape   u8   low 3 bits: kind of key, kNoKey once the entry left; high 5 bits: its length when inline
 //             7  value_tag   u8   the caller's word on the value
 //             8  hash        u32  chooses the home group
 //            12  stamp       u32  the shard's insertion count when the entry entered the small queue
@@ -23,7 +23,10 @@
 //            40  block       u32  the arena block, in granules, or kNil; an inline value takes 40 .. 47
 //            44  value_len   u32  bytes of the value in the block
 //            48  key         16 B the key itself up to 16 bytes, the digest of an array,
-//                                 or the length (u32) of a key that stands in the block
+//                                 or the length (u32) of a longer key: it stands in the block, or in the cell
+//
+//   cell     64 bytes a slot, in the region of a single thread only: a key of 17 to 64 bytes. Its address follows from the
+//            slot's number, so both lines are on their way from memory at once, and a write needs no block for the key
 //
 //   block    in granules of 8 bytes; its data is 8-byte aligned because the arena starts at 4 modulo 8
 //             0  size        u32  low 3 bits: kFree, kPrevFree, kTagged; the rest: granules
@@ -76,9 +79,10 @@ enum KeyKind : u8 {
   kKeyLong = 4,     // the 128-bit digest of a long string; JavaScript holds the string and compares it
 };
 inline constexpr u32 kKindMask = 7;
+inline constexpr u8 kNoKey = 7;  // equals no key: a free slot still holds the hash and the bytes of the one that left
 inline constexpr u32 kInlineKey = 16;
 inline constexpr u32 kInlineValue = 8;
-inline constexpr u32 kInBlock = 31;  // in the length bits of key_shape: the key stands in the block
+inline constexpr u32 kElsewhere = 31;  // in the length bits of key_shape: the key stands in the block or the cell
 
 struct Slot {
   Word<u32> seq;
@@ -241,8 +245,8 @@ enum ValueTag : u8 {
   kTagNdArray = 32,  // + dtype: elements in C order, then u32 dimensions, then their number (u32)
 };
 
-// A LocalCache leaves strings of more units than this to JavaScript and keeps their digest.
-inline constexpr u32 kLongKeyUnits = 64;
+// A LocalCache leaves longer strings to JavaScript and keeps their digest.
+inline constexpr u32 kCellBytes = 64;
 
 #define HITPATH_SLOT_FIELDS(F)                                                                          \
   F(Slot, seq, 0) F(Slot, freq, 4) F(Slot, queue, 5) F(Slot, key_shape, 6) F(Slot, value_tag, 7)        \
@@ -293,7 +297,7 @@ inline constexpr u32 kLongKeyUnits = 64;
   S(TAG_NULL, kTagNull) S(TAG_FALSE, kTagFalse) S(TAG_TRUE, kTagTrue) S(TAG_NUMBER, kTagNumber)         \
   S(TAG_LATIN1, kTagLatin1) S(TAG_UTF16, kTagUtf16) S(TAG_MSGPACK, kTagMsgpack)                          \
   S(TAG_BUFFER, kTagBuffer) S(TAG_ARRAY, kTagArray) S(TAG_ND_ARRAY, kTagNdArray)                         \
-  S(LONG_KEY_UNITS, kLongKeyUnits)
+  S(CELL_BYTES, kCellBytes)
 
 #define HITPATH_ASSERT_OFFSET(type, field, at) \
   static_assert(offsetof(type, field) == at, #type "." #field " is not where the picture draws it");

@@ -47,6 +47,9 @@ bool plan(const Config& config, Geometry& out) noexcept {
   at += line(u64{g.groups} * kGroupBytes);
   g.at_slots = at;
   at += (u64{g.slots} + 1) * sizeof(Slot);  // and the scrap slot
+  g.cells = (config.flags & kFlagShared) == 0;
+  g.at_cells = at;
+  if (g.cells) at += u64{g.slots} * kCellBytes;
   g.at_wheel = at;
   at += line(kWheelBuckets * sizeof(u32));
   g.at_ghosts = at;

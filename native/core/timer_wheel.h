@@ -93,6 +93,14 @@ class TimerWheel {
     at(slot).wheel_next.put(kNil);
   }
 
+  /// Whether an advance() to the same millisecond has found nothing more to do. Cheap, so that each write may ask.
+  [[nodiscard]] bool has_reached(f64 now) const noexcept {
+    const u64 tick = state_->tick.get();
+    if (now != now || tick_of(now) != tick) return false;
+    // What a budget left, or was late when scheduled: at level 0 in the wheel's own bucket; above, only where a bucket begins.
+    return (tick & (kDigits - 1)) != 0 && (state_->occupied[0].get() & mask_of(static_cast<u32>(tick & (kDigits - 1)))) == 0;
+  }
+
   /// Moves to `now` and hands each slot whose deadline has passed to on_expired(slot), unlinked already. Each slot handed
   /// out or cascaded costs one of the budget; returns what is left. With 0 left there may be more to do.
   /// on_expired may change the wheel in any way but advance() and format().

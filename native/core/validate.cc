@@ -45,7 +45,7 @@ const char* Cache::validate() noexcept {
       ++blocks;
       const u32 block = s.block.get();
       if (shard.arena.owner(block) != i || shard.arena.is_free(block)) return "I6: a slot names a block that is not its own";
-      const u64 key = s.key_shape.get() >> 3 == kInBlock ? s.key[0].get() : 0;
+      const u64 key = s.key_shape.get() >> 3 == kElsewhere ? key_in_block(static_cast<u32>(s.key[0].get())) : 0;
       if (shard.arena.capacity(block) < u64{s.value_len.get()} + key) return "I6: a block is too small for what it holds";
       if (!shard.arena.tagged(block)) continue;
       const u64 at = u64{block} * kGranule + kBlockHeader + ((u64{s.value_len.get()} + key + 3) & ~u64{3});

@@ -94,7 +94,7 @@ class Pair {
     if (id % 5 == 1) bytes.resize(8, '#');
     if (id % 5 == 2) bytes.resize(16, '#');
     if (id % 5 == 3) bytes.resize(17 + id % 40, '#');
-    if (id % 50 == 4) bytes.resize(400, '#');
+    if (id % 50 == 4) bytes.resize((scene_.flags & kFlagShared) != 0 ? 400 : 64, '#');
     return bytes;
   }
   u32 pick() {
@@ -400,14 +400,14 @@ TEST(plenty_of_room) { play({.name = "room"}, 1); }
 TEST(plenty_of_room_under_lru) { play({.name = "room, lru", .flags = kFlagLru}, 2); }
 TEST(few_entries) { play({.name = "few entries", .max_entries = 40}, 3); }
 TEST(few_entries_under_lru_leave_in_the_exact_order) { play({.name = "few entries, lru", .max_entries = 40, .flags = kFlagLru, .mortal = 0.3}, 4); }
-TEST(one_entry) { play({.name = "one entry", .max_entries = 1, .keys = 20, .operations = 5000}, 5); }
-TEST(few_bytes) { play({.name = "few bytes", .arena_bytes = 16 << 10, .mortal = 0.05}, 6); }
-TEST(few_bytes_under_lru) { play({.name = "few bytes, lru", .arena_bytes = 16 << 10, .flags = kFlagLru}, 7); }
-TEST(few_bytes_and_few_entries) { play({.name = "few of both", .max_entries = 60, .arena_bytes = 16 << 10}, 8); }
+TEST(one_entry) { play({.name = "one entry", .max_entries = 1, .flags = kFlagShared, .keys = 20, .operations = 5000}, 5); }
+TEST(few_bytes) { play({.name = "few bytes", .arena_bytes = 16 << 10, .flags = kFlagShared, .mortal = 0.05}, 6); }
+TEST(few_bytes_under_lru) { play({.name = "few bytes, lru", .arena_bytes = 16 << 10, .flags = kFlagLru | kFlagShared}, 7); }
+TEST(few_bytes_and_few_entries) { play({.name = "few of both", .max_entries = 60, .arena_bytes = 16 << 10, .flags = kFlagShared}, 8); }
 TEST(almost_no_bytes) { play({.name = "almost no bytes", .arena_bytes = kMinArena, .longest = 40}, 9); }
 TEST(a_frozen_clock) { play({.name = "frozen clock", .max_entries = 100, .arena_bytes = 32 << 10, .frozen = true}, 10); }
 TEST(no_pins_and_few_bytes_refuse_nothing_but_what_is_too_large) {
-  play({.name = "no pins", .arena_bytes = 24 << 10, .longest = 300, .mortal = 0.1, .pins = false}, 11);
+  play({.name = "no pins", .arena_bytes = 24 << 10, .flags = kFlagShared, .longest = 300, .mortal = 0.1, .pins = false}, 11);
 }
 TEST(eight_shards) { play({.name = "8 shards", .shards = 8, .arena_bytes = 128 << 10, .keys = 1500, .operations = 30'000, .validate_every = 7}, 12); }
 TEST(eight_shards_that_share_few_entries) {
@@ -428,7 +428,7 @@ TEST(many_short_runs) {
     scene.shards = static_cast<u32>(seeds.between(1, 4));
     scene.max_entries = static_cast<u32>(seeds.between(1, 200));
     scene.arena_bytes = kLine * seeds.between(kMinArena / kLine, 600);
-    scene.flags = seeds.chance(0.3) ? kFlagLru : 0;
+    scene.flags = (seeds.chance(0.3) ? kFlagLru : 0) | (seeds.chance(0.5) ? kFlagShared : 0);
     scene.keys = static_cast<u32>(seeds.between(5, 400));
     scene.longest = static_cast<u32>(seeds.between(10, 500));
     scene.operations = 600;

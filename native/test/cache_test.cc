@@ -25,6 +25,7 @@ Config room_for(u32 entries, u32 shards = 1, u64 arena_bytes = 1 << 20) {
   c.arena_bytes = arena_bytes;
   c.seed = 0x5eed;
   c.default_ttl = kNever;
+  c.flags = kFlagShared;
   return c;
 }
 
@@ -757,7 +758,7 @@ TEST(a_long_churn_ends_with_the_bytes_accounted_for) {
 
 TEST(lru_evicts_in_the_exact_order_of_last_use) {
   Config config = room_for(4);
-  config.flags = kFlagLru;
+  config.flags |= kFlagLru;
   Store s(config);
   for (const char* k : {"a", "b", "c", "d"}) s.set(k, "v");
   s.get("a");
@@ -879,6 +880,51 @@ TEST(stats_tell_hits_misses_sizes_and_the_split) {
   CHECK(stats.largest_free > 900'000);
   stats = s.cache.stats();
   CHECK_EQ(stats.hits, 10u);  // told once
+}
+
+TEST(a_reader_that_saw_the_control_byte_of_an_entry_that_left_finds_nothing) {
+  for (const std::size_t length : {5u, 100u}) {
+    Store s(room_for(10));
+    s.set("k", value_of(1, length));
+    const u32 slot = s.placed.slot;
+    const Key key = s.key("k");
+    s.cache.erase(key, s.now);
+    // As if the reader had loaded the group just before.
+    u8* control = s.base() + s.cache.shard_offset(0) + s.cache.geometry().at_groups + slot / kGroupSlots * kGroupBytes + slot % kGroupSlots;
+    CHECK_EQ(*control, 0);
+    *control = key.tag;
+    Hit hit;
+    CHECK(!s.cache.find(key, hit));
+    *control = 0;
+  }
+}
+
+TEST(a_region_of_one_thread_keeps_keys_up_to_a_cell_out_of_blocks_and_refuses_longer_ones) {
+  Config config = room_for(100);
+  config.flags = 0;
+  Store s(config);
+  const u64 free_before = s.cache.stats().free_bytes;
+  for (u32 length = 1; length <= kCellBytes; ++length) CHECK_EQ(s.set(Bytes(length, 'k'), numbered("v", length)), Status::ok);
+  CHECK_EQ(s.cache.stats().free_bytes, free_before);
+  CHECK_EQ(s.set(Bytes(kCellBytes + 1, 'k'), "v"), Status::too_large);
+  for (u32 length = 1; length <= kCellBytes; ++length) {
+    CHECK(s.get(Bytes(length, 'k')) == numbered("v", length));
+    s.set(Bytes(length, 'k'), value_of(length, 700), kNever, {tag("t")});
+  }
+  Bytes twin(kCellBytes, 'k');
+  twin.back() = 'x';
+  CHECK(!s.get(twin));
+  for (u32 length = 1; length <= kCellBytes; ++length) CHECK(s.get(Bytes(length, 'k')) == value_of(length, 700));
+  u32 seen = 0;
+  for (u32 cursor = 0; cursor != kNil;)
+    cursor = s.cache.sweep(cursor, 50, s.now, Reason::deleted, [&](const Hit&, const Cache::StoredKey& k) noexcept {
+      CHECK(Bytes(reinterpret_cast<const char*>(k.bytes), k.length) == Bytes(k.length, 'k'));
+      ++seen;
+      return false;
+    });
+  CHECK_EQ(seen, kCellBytes);
+  CHECK_EQ(s.invalidate(tag("t")), u64{kCellBytes});
+  CHECK_EQ(s.cache.stats().free_bytes, free_before);
 }
 
 TEST(a_second_view_of_the_region_sees_the_same_entries) {

@@ -90,7 +90,7 @@ class Lowering {
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype !== Object.prototype && prototype !== null) return this.#instance(value)
     this.#met(value)
-    return (holdsOnlyNdArray(value) && lowerNdArray(value)) || this.#dictionary(value, true)
+    return lowerNdArray(value) ?? this.#dictionary(value, true)
   }
 
   #met<T extends object>(object: T): T {
@@ -197,17 +197,25 @@ function lowerTypedArray(array: TypedArray): unknown {
   return new ArrayPayload(ARRAY_KIND.typedArray, view.dtype, [], cOrderBytes(view))
 }
 
-/** Undefined when the value has not the form of an ndarray, or its layout is not valid. */
 function lowerNdArray(value: object): ArrayPayload | undefined {
+  const view = ndArrayViewOf(value)
+  return view && new ArrayPayload(ARRAY_KIND.ndarray, view.dtype, view.shape, cOrderBytes(view))
+}
+
+/**
+ * What is stored as an ndarray: an object of that form with a valid layout. A dictionary only when it holds nothing else, so
+ * that no field of a user's is lost. Undefined for everything else.
+ */
+export function ndArrayViewOf(value: object): ArrayView | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if ((prototype === Object.prototype || prototype === null) && !holdsOnlyNdArray(value)) return undefined
   if (!isNdArrayLike(value)) return undefined
-  let view: ArrayView
   try {
-    view = viewOf(value)
+    return viewOf(value)
   } catch (error) {
     if (error instanceof HitpathError && error.code !== 'DETACHED') return undefined
     throw error
   }
-  return new ArrayPayload(ARRAY_KIND.ndarray, view.dtype, view.shape, cOrderBytes(view))
 }
 
 function lowerDate(date: Date): unknown {
@@ -229,7 +237,6 @@ function bytesPayload(kind: number, bytes: () => Uint8Array): ArrayPayload {
   }
 }
 
-/** A dictionary is an ndarray only when it holds nothing else: no field of a user's is lost. */
 function holdsOnlyNdArray(value: object): boolean {
   if (!('data' in value) || !isTypedArray(value.data)) return false
   return Object.keys(value).every((key) => NDARRAY_FIELDS.has(key))

@@ -118,8 +118,11 @@ const tagOf: (this: unknown) => string | undefined = (() => {
   return descriptor.get
 })()
 
-/** Reads the internal slot of the array, so that subclasses and other realms answer alike. */
-function codeOf(value: unknown): DTypeCode | undefined {
+/**
+ * The code of the elements if `value` is a typed array, else undefined. Reads the internal slot of the array, so that
+ * subclasses and other realms answer alike.
+ */
+export function codeOf(value: unknown): DTypeCode | undefined {
   switch (tagOf.call(value)) {
     case 'Float64Array':
       return DTYPE.float64

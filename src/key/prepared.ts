@@ -2,7 +2,8 @@
  * A key made once and used often: it remembers where its entry lies.
  *
  * A hit through a prepared key compares one sequence word and the tick in JavaScript and does not cross to native code.
- * It belongs to the cache that made it (`cache.key(k)`); another cache refuses it.
+ * It belongs to the cache that made it (`cache.key(k)`); another cache refuses it. It names one entry, so a scope of that
+ * cache takes it as it is, whichever scope made it.
  */
 
 /** The identity of an array as a key: the sixteen bytes of its digest. */
@@ -13,12 +14,12 @@ export class PreparedKey {
   readonly key: string | number | DigestBytes
   /** @internal Who made it. */
   readonly owner: object
-  /** @internal Where the entry was found: its slot, -1 while unknown. */
-  slot = -1
+  /** @internal Where the entry was found. */
+  slot = 0
   /** @internal Index of the slot's first 32-bit word in the region. */
   word = 0
-  /** @internal */
-  seq = 0
+  /** @internal The slot's sequence word then; odd, as that of no living entry, while the entry was never found. */
+  seq = -1
   /** @internal A hit is trusted while the tick has not passed this. */
   safeUntil = Number.NEGATIVE_INFINITY
 

@@ -22,8 +22,8 @@ import {
   STAGING_STRIDES,
 } from '../native/layout.js'
 import { describe, HitpathError } from '../errors.js'
-import { dtypeRow } from './dtype.js'
-import { dtypeOf, isTypedArray, type NdArrayLike, type TypedArray, viewOf } from './ndarray.js'
+import { codeOf, dtypeRow } from './dtype.js'
+import { isNdArrayLike, type NdArrayLike, type TypedArray, viewOf } from './ndarray.js'
 import { copySmall, SMALL_BYTES, smallViews } from './small.js'
 
 const SHAPE = STAGING_SHAPE / 8
@@ -32,23 +32,22 @@ const BITS = STAGING_BITS / 4
 
 const smallKeys = smallViews(0)
 
-/** Stages a typed array of any length and returns what to hand over with the call. */
-function stageTyped(array: TypedArray, ndim: number): TypedArray {
-  const dtype = dtypeOf(array)
+/** Stages the elements of a typed array from `offset` on; `bytes` of them count. */
+function stageElements(array: TypedArray, dtype: number, ndim: number, offset: number, bytes: number): TypedArray {
   words[STAGING_FORM / 4] = FORM_ARRAY
   words[STAGING_DTYPE / 4] = dtype
   words[STAGING_NDIM / 4] = ndim
   words[STAGING_COUNT / 4] = array.BYTES_PER_ELEMENT
-  doubles[STAGING_KEY_OFFSET / 8] = 0
+  doubles[STAGING_KEY_OFFSET / 8] = offset
   if (array.byteLength <= SMALL_BYTES) {
-    if (array.length === 0) viewOf(array) // refuses a detached one
+    if (bytes === 0) viewOf(array) // refuses a detached one
     copySmall(smallKeys, dtype, array)
     words[BITS] = (words[BITS] as number) | BIT_SMALL_KEY
   }
   return array
 }
 
-/** Stages `{ data, shape }` that is plainly contiguous, the usual case; undefined when it takes a closer look. */
+/** Stages `{ data, shape }` that is plainly in C order, the usual case; undefined when it takes a closer look. */
 function stagePlain(value: {
   readonly data?: unknown
   readonly shape?: unknown
@@ -57,24 +56,26 @@ function stagePlain(value: {
   readonly stride?: unknown
   readonly strides?: unknown
 }): TypedArray | undefined {
-  const { data, shape } = value
-  if (!Array.isArray(shape) || !isTypedArray(data) || value.strides !== undefined) return undefined
-  if (value.offset !== undefined && value.offset !== 0) return undefined
-  const { dtype, stride } = value
-  if (dtype !== undefined && dtype !== dtypeRow(dtypeOf(data)).name) return undefined
+  const { data, shape, dtype, stride, offset = 0 } = value
+  if (!Array.isArray(shape) || value.strides !== undefined || typeof offset !== 'number') return undefined
+  const code = codeOf(data)
+  if (code === undefined || (dtype !== undefined && dtype !== dtypeRow(code).name)) return undefined
   if (shape.length > MAX_DIMS || (stride !== undefined && !Array.isArray(stride))) return undefined
   let size = 1
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     const extent: unknown = shape[axis]
-    if (typeof extent !== 'number' || extent < 0 || !Number.isInteger(extent)) return undefined
+    if (typeof extent !== 'number' || extent <= 0 || !Number.isInteger(extent)) return undefined
     if (stride !== undefined && stride[axis] !== size) return undefined
     doubles[SHAPE + axis] = extent
     size *= extent
   }
-  return size === data.length && size !== 0 ? stageTyped(data, shape.length) : undefined
+  const array = data as TypedArray
+  if (!Number.isInteger(offset) || offset < 0 || offset + size > array.length) return undefined
+  return stageElements(array, code, shape.length, offset, size * array.BYTES_PER_ELEMENT)
 }
 
 function stageView(value: NdArrayLike): TypedArray {
+  if (!isNdArrayLike(value)) throw invalidKey(value)
   const view = viewOf(value)
   const { shape, strides, data } = view
   if (shape.length > MAX_DIMS) {
@@ -101,12 +102,13 @@ function stageView(value: NdArrayLike): TypedArray {
  * @throws HitpathError INVALID_KEY, DTYPE_MISMATCH, SHAPE_MISMATCH, DETACHED when it is no array that can be read
  */
 export function stageArray(value: NdArrayLike, scope: number): TypedArray {
-  let array: TypedArray | undefined
-  if (isTypedArray(value)) {
-    doubles[SHAPE] = value.length
-    array = stageTyped(value, 1)
-  } else {
-    array = stagePlain(value) ?? stageView(value)
+  const code = codeOf(value)
+  let array: TypedArray
+  if (code === undefined) array = stagePlain(value as object) ?? stageView(value)
+  else {
+    array = value as TypedArray
+    doubles[SHAPE] = array.length
+    stageElements(array, code, 1, 0, array.byteLength)
   }
   doubles[STAGING_SCOPE / 8] = scope
   return array
@@ -120,4 +122,11 @@ export function digestBytes(value: NdArrayLike, scope = 0): Uint8Array {
     throw new HitpathError('INVALID_KEY', `${describe(value)} is not an array that can be read`)
   }
   return scratch.slice(0, 16)
+}
+
+export function invalidKey(key: unknown): HitpathError {
+  return new HitpathError(
+    'INVALID_KEY',
+    `a key is a string, a number, an ndarray (typed array or { data, shape }) or a prepared key; got ${describe(key)}`,
+  )
 }

@@ -5,9 +5,9 @@
  * between it and the call. An entry's slot does not move while it lives, and its sequence word changes when it does.
  */
 import { describe, HitpathError } from '../errors.js'
-import { isNdArrayLike, type NdArrayLike } from '../key/ndarray.js'
+import type { NdArrayLike } from '../key/ndarray.js'
 import { PreparedKey } from '../key/prepared.js'
-import { digestBytes, stageArray } from '../key/stage.js'
+import { digestBytes, invalidKey, stageArray } from '../key/stage.js'
 import { doubles, type Native, type NativeStats, native, scratch, type Token, words } from '../native/binding.js'
 import {
   BIT_PEEK,
@@ -73,6 +73,8 @@ export class Engine {
   /** Whether hits may be judged in JavaScript: not with a foreign clock, and not when a hit changes an order (LRU). */
   readonly quick: boolean
   readonly #clock: Clock | undefined
+  /** Index of the shard's first word when there is one shard, else 0. */
+  readonly #onlyShard: number
   #closed = false
 
   constructor(region: SharedArrayBuffer, token: Token, clock: Clock | undefined) {
@@ -82,6 +84,7 @@ export class Engine {
     this.bytes = new Uint8Array(region)
     this.quick = (token.flags & (FLAG_FOREIGN_CLOCK | FLAG_LRU)) === 0
     this.#clock = clock
+    this.#onlyShard = token.shards === 1 ? HEADER_BYTES / 4 : 0
   }
 
   get closed(): boolean {
@@ -128,7 +131,7 @@ export class Engine {
       scratch.set(inner as Uint8Array)
       return undefined
     }
-    if (!isNdArrayLike(key)) throw invalidKey(key)
+    if (typeof key !== 'object' || key === null) throw invalidKey(key)
     return stageArray(key, scope)
   }
 
@@ -144,7 +147,7 @@ export class Engine {
       return key
     }
     if (typeof key === 'string' || typeof key === 'number') return new PreparedKey(this, key)
-    if (!isNdArrayLike(key)) throw invalidKey(key)
+    if (typeof key !== 'object' || key === null) throw invalidKey(key)
     return new PreparedKey(this, digestBytes(key, scope))
   }
 
@@ -265,23 +268,19 @@ export class Engine {
   /** What a hit in JavaScript does to the eviction policy: as Eviction::touch in native/core/eviction.h. */
   touch(word: number): void {
     const at = word * 4
-    const freq = this.bytes[at + SLOT_FREQ] as number
-    if (freq >= 3) return
     if (((this.bytes[at + SLOT_QUEUE] as number) & 15) === QUEUE_SMALL) {
-      const { shardBytes } = this.token
-      const shard = (HEADER_BYTES + Math.floor((at - HEADER_BYTES) / shardBytes) * shardBytes) / 4
-      const age = ((this.words[shard + SHARD_HEADER_SMALL_SEQ / 4] as number) - (this.words[word + SLOT_STAMP / 4] as number)) >>> 0
+      const shard = this.#onlyShard === 0 ? this.#shardOf(word) : this.#onlyShard
+      const age = ((this.words[shard + SHARD_HEADER_SMALL_SEQ / 4] as number) - (this.words[word + SLOT_STAMP / 4] as number)) | 0
       if (age < (this.words[shard + SHARD_HEADER_SMALL_YOUNG / 4] as number)) return
     }
-    this.bytes[at + SLOT_FREQ] = freq + 1
+    this.bytes[at + SLOT_FREQ] = (this.bytes[at + SLOT_FREQ] as number) + 1
   }
-}
 
-export function invalidKey(key: unknown): HitpathError {
-  return new HitpathError(
-    'INVALID_KEY',
-    `a key is a string, a number, an ndarray (typed array or { data, shape }) or a prepared key; got ${describe(key)}`,
-  )
+  /** Index of the first word of the shard that a slot's word lies in. */
+  #shardOf(word: number): number {
+    const { shardBytes } = this.token
+    return (HEADER_BYTES + Math.floor((word * 4 - HEADER_BYTES) / shardBytes) * shardBytes) / 4
+  }
 }
 
 function fault(status: number): HitpathError {

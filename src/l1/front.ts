@@ -25,7 +25,8 @@ export class Front {
   readonly #engine: Engine
   readonly #words: Int32Array
   readonly #bytes: Uint8Array
-  #keys: (string | undefined)[] = []
+  /** The empty string where there is none, so that comparisons see strings only. */
+  #keys: string[] = []
   /** Four a place: slot, sequence word, index of the slot's first word, unused. */
   #places: Int32Array = new Int32Array(0)
   #safe: Float64Array = new Float64Array(0)
@@ -53,7 +54,7 @@ export class Front {
       const places = this.#places
       const word = places[4 * i + 2] as number
       if (
-        Atomics.load(this.#words, word) === places[4 * i + 1] &&
+        this.#words[word] === places[4 * i + 1] &&
         (doubles[TICK] as number) <= (this.#safe[i] as number)
       ) {
         if ((this.#bytes[4 * word + SLOT_FREQ] as number) < 3) this.#engine.touch(word)
@@ -99,7 +100,7 @@ export class Front {
   }
 
   #allocate(): void {
-    this.#keys = new Array<string | undefined>(1 << BITS).fill(undefined)
+    this.#keys = new Array<string>(1 << BITS).fill('')
     this.#places = new Int32Array(4 << BITS)
     this.#safe = new Float64Array(1 << BITS)
   }

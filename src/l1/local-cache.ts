@@ -14,9 +14,9 @@ import {
   FLAG_FOREIGN_CLOCK,
   FLAG_LRU,
   KEY_LONG,
-  SLOT_DEADLINE,
   SLOT_FREQ,
   STAGING_COUNT,
+  STAGING_DEADLINE,
   STAGING_FORM,
   STAGING_NOW,
   STAGING_OFFSET,
@@ -72,18 +72,17 @@ export interface LocalCacheOptions<V> {
 const TICK = STAGING_TICK / 8
 const MANY = 8192
 
-// Bytes of the store a key may take: a 64-unit key with its block, and a little for what lies free in between.
-const KEY_BYTES = 88
+// Reserved for tags, three or so an entry; memory that is not touched costs nothing.
+const TAG_BYTES = 96
 
 export class LocalCache<V = unknown> {
   readonly #engine: Engine
   readonly #front: Front
   readonly #values: (V | undefined)[]
-  readonly #doubles: Float64Array
   readonly #words: Int32Array
   readonly #bytes: Uint8Array
   readonly #stopMaintenance: () => void
-  /** Strings beyond LONG_KEY_UNITS, of which native code keeps a digest only, by slot. */
+  /** Strings beyond CELL_BYTES, of which native code keeps a digest only, by slot. */
   readonly #longKeys = new Map<number, string>()
   readonly #onRemoval: LocalCacheOptions<V>['onRemoval']
   /** Keys by slot, kept only for a removal listener. */
@@ -99,7 +98,7 @@ export class LocalCache<V = unknown> {
     const clock = clockOption(options.clock, 'LocalCache.clock')
     if (options.onRemoval !== undefined) functionOption(options.onRemoval, 'LocalCache.onRemoval')
     const flags = (policy === 'lru' ? FLAG_LRU : 0) | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
-    const arenaBytes = Math.max(4096, Math.ceil((maxEntries * KEY_BYTES) / 64) * 64)
+    const arenaBytes = Math.max(4096, Math.ceil((maxEntries * TAG_BYTES) / 64) * 64)
     const config = [1, maxEntries, Math.min(arenaBytes, 2 ** 33), ttl, flags, 0] as const
 
     const region = createRegion(native.regionBytes(...config))
@@ -112,7 +111,6 @@ export class LocalCache<V = unknown> {
     this.#front = new Front(this.#engine)
     this.#words = this.#engine.words
     this.#bytes = this.#engine.bytes
-    this.#doubles = new Float64Array(region, 0, Math.floor(region.byteLength / 8))
     this.#values = new Array<V | undefined>(token.slots).fill(undefined)
     this.#onRemoval = options.onRemoval
     this.#keys = options.onRemoval === undefined ? undefined : []
@@ -135,27 +133,31 @@ export class LocalCache<V = unknown> {
     const slot = words[STAGING_SLOT / 4] as number
     if (slot === NO_SLOT) return this.#missed()
     if (words[STAGING_FORM / 4] === KEY_LONG && this.#longKeys.get(slot) !== key) return undefined
-    const word = this.#engine.wordOf(slot)
-    this.#front.remember(key, slot, words[STAGING_SEQ / 4] as number, this.#doubles[word / 2 + SLOT_DEADLINE / 8] as number)
+    this.#front.remember(key, slot, words[STAGING_SEQ / 4] as number, doubles[STAGING_DEADLINE / 8] as number)
     return this.#values[slot]
   }
 
   #getPrepared(key: PreparedKey): V | undefined {
     const { word } = key
-    if (key.slot >= 0 && this.#words[word] === key.seq && (doubles[TICK] as number) <= key.safeUntil && key.owner === this.#engine) {
+    if (this.#words[word] === key.seq && (doubles[TICK] as number) <= key.safeUntil && key.owner === this.#engine) {
       if ((this.#bytes[4 * word + SLOT_FREQ] as number) < 3) this.#engine.touch(word)
       this.#prepared++
       return this.#values[key.slot]
     }
+    return this.#findPrepared(key)
+  }
+
+  #findPrepared(key: PreparedKey): V | undefined {
     const slot = this.#engine.find(key, 0)
-    if (slot !== NO_SLOT && this.#engine.quick && !this.#longKeys.has(slot)) {
+    if (slot === NO_SLOT) return this.#missed()
+    if (typeof key.key === 'string' && !this.#isLong(slot, key.key)) return undefined
+    if (this.#engine.quick) {
       key.slot = slot
       key.word = this.#engine.wordOf(slot)
       key.seq = (words[STAGING_SEQ / 4] as number) | 0
-      key.safeUntil = (this.#doubles[key.word / 2 + SLOT_DEADLINE / 8] as number) - TICK_SLACK_MS
+      key.safeUntil = (doubles[STAGING_DEADLINE / 8] as number) - TICK_SLACK_MS
     }
-    if (typeof key.key === 'string' && this.#longKeys.size !== 0 && !this.#isLong(slot, key.key)) return undefined
-    return this.#valueAt(slot)
+    return this.#values[slot]
   }
 
   /** As get(), but counts nothing and changes no order. */
@@ -304,11 +306,12 @@ export class LocalCache<V = unknown> {
   scope(name: string): Scope<V> {
     const word = scopeWord(name)
     return new Scope<V>(name, {
-      get: (key) => this.#valueAt(this.#engine.find(key, 0, word)),
+      get: (key) => (key instanceof PreparedKey ? this.#getPrepared(key) : this.#valueAt(this.#engine.find(key, 0, word))),
       peek: (key) => this.#peek(key, word),
       set: (key, value, options) => this.#set(key, value, options, word),
       delete: (key) => this.#delete(key, word),
       remainingTtl: (key) => this.#engine.remaining(key, word),
+      prepare: (key) => this.#engine.prepare(key, word),
       getString: (key) => this.get(key),
     })
   }

@@ -5,6 +5,7 @@
  * scope's name as a prefix. The scope shares the cache's capacity, ttl and policy.
  */
 import { describe, HitpathError } from '../errors.js'
+import type { PreparedKey } from '../key/prepared.js'
 import { digestBytes } from '../key/stage.js'
 import type { CacheKey } from './engine.js'
 import type { SetOptions } from './options.js'
@@ -17,6 +18,7 @@ export interface ScopeHost<V> {
   set(key: CacheKey, value: V, options?: SetOptions): void
   delete(key: CacheKey): boolean
   remainingTtl(key: CacheKey): number | undefined
+  prepare(key: CacheKey): PreparedKey
 }
 
 /** A 53-bit word, never 0, from the digest of the name. */
@@ -65,6 +67,11 @@ export class Scope<V> {
 
   delete(key: CacheKey): boolean {
     return this.#host.delete(this.#inside(key))
+  }
+
+  /** A key made once and used often. It names this scope's entry, in the scope's methods and in the cache's. */
+  key(key: CacheKey): PreparedKey {
+    return this.#host.prepare(this.#inside(key))
   }
 
   getOrCompute<K extends CacheKey>(key: K, compute: (key: K) => V, options?: SetOptions): V {

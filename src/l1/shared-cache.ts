@@ -180,8 +180,7 @@ export class SharedCache<V = unknown> {
     } else if (key instanceof PreparedKey) {
       const { word } = key
       if (
-        key.slot >= 0 &&
-        Atomics.load(this.#words, word) === key.seq &&
+        this.#words[word] === key.seq &&
         (doubles[TICK] as number) <= key.safeUntil &&
         key.owner === this.#engine
       ) {
@@ -451,6 +450,7 @@ export class SharedCache<V = unknown> {
       set: (key, value, options) => this.#set(key, encode(value), options, word),
       delete: (key) => this.#engine.erase(key, word),
       remainingTtl: (key) => this.#engine.remaining(key, word),
+      prepare: (key) => this.#engine.prepare(key, word),
       getString: (key) => this.get(key),
     })
   }

@@ -6,10 +6,11 @@
  * comes back equal, or is refused when it is stored.
  */
 import { Buffer } from 'node:buffer'
+import { ndArrayViewOf } from '../codec/lower.js'
 import { decodeValue, encodeValue } from '../codec/value.js'
 import { HitpathError } from '../errors.js'
 import { dtypeRow } from '../key/dtype.js'
-import { cOrderBytes, dtypeOf, isTypedArray, NdArray, type NdArrayLike, type TypedArray, viewOf } from '../key/ndarray.js'
+import { cOrderBytes, dtypeOf, isTypedArray, NdArray, type TypedArray, viewOf } from '../key/ndarray.js'
 import { copySmall, SMALL_BYTES, smallViews } from '../key/small.js'
 import { doubles, scratch, words } from '../native/binding.js'
 import {
@@ -78,16 +79,14 @@ export function encode(value: unknown): Encoded {
         if (value.length === 0) viewOf(value) // refuses a detached one
         return encoded(TAG_ARRAY + dtypeOf(value), VALUE_BYTES, value)
       }
-      if (value instanceof NdArray) return encodeNdArray(value)
+      return encodeObject(value)
   }
   return encoded(TAG_MSGPACK, VALUE_BYTES, encodeValue(value))
 }
 
-function encodeNdArray(value: NdArrayLike): Encoded {
-  const view = viewOf(value)
-  if (view.shape.length > MAX_DIMS) {
-    throw new HitpathError('UNSUPPORTED_VALUE', `an array has at most ${MAX_DIMS} dimensions; got ${view.shape.length}`)
-  }
+function encodeObject(value: object): Encoded {
+  const view = ndArrayViewOf(value)
+  if (view === undefined || view.shape.length > MAX_DIMS) return encoded(TAG_MSGPACK, VALUE_BYTES, encodeValue(value))
   return encoded(TAG_ND_ARRAY + view.dtype, VALUE_BYTES, cOrderBytes(view), 0, view.shape)
 }
 

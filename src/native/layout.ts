@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0xed322ad99a7b83b8n
+export const LAYOUT_FINGERPRINT = 0xea443d8530b150d6n
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
@@ -132,4 +132,4 @@ export const TAG_MSGPACK = 7
 export const TAG_BUFFER = 8
 export const TAG_ARRAY = 16
 export const TAG_ND_ARRAY = 32
-export const LONG_KEY_UNITS = 64
+export const CELL_BYTES = 64

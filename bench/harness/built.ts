@@ -1,0 +1,19 @@
+/**
+ * Makes sure that what is measured is the built package. TypeScript finds `hitpath` in src/ by a path of tsconfig.json,
+ * and tsx follows it; children and threads are started with a configuration that has no such path.
+ */
+import { fileURLToPath } from 'node:url'
+
+const CONFIGURATION = fileURLToPath(new URL('../tsconfig.built.json', import.meta.url))
+
+/** The environment for a child process or a thread. */
+export function builtEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, TSX_TSCONFIG_PATH: CONFIGURATION }
+}
+
+/** Runs in a child: loads the package and throws when it is absent, or not the built one. */
+export async function loadBuilt(): Promise<void> {
+  const measured = import.meta.resolve('hitpath')
+  if (!measured.includes('/dist/')) throw new Error(`benches measure the built package, not ${measured}`)
+  await import('hitpath')
+}
