@@ -3,7 +3,7 @@
  * loads it. A checkout that was moved is built anew. A layout.ts that is not of these sources is an error here already.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, realpathSync, statSync, utimesSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { missingTools } from './native-tools.mjs'
@@ -32,6 +32,8 @@ if (fingerprint() === undefined) fail('the addon was built, but this Node does n
 if (fingerprint() !== wantedFingerprint()) {
   fail('src/native/layout.ts is not of this native/core/layout.h: node scripts/gen-layout.mjs')
 }
+// a tool that found nothing to do leaves the time as it was
+utimesSync(binary, new Date(), new Date())
 console.log(`built build/Release/hitpath.node in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`)
 
 /** CMake refuses a build directory that was made elsewhere. */

@@ -1,9 +1,10 @@
 /**
- * Every check of the sources that needs no test run: format and rules (biome), C++ format (clang-format),
- * types (tsc) and layers. All run, then it fails if one failed. With --fix, what can be corrected is.
+ * Every check of the sources that needs no test run: format and rules (biome), C++ format (clang-format), types
+ * (tsc; src/ a second time together with the declarations that it builds on), layers and the lock file. All run,
+ * then it fails if one failed. With --fix, what can be corrected is.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -15,7 +16,9 @@ const checks = {
     node('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', ...(fix ? ['--write'] : [])]),
   'clang-format': clangFormat,
   tsc: () => node('typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']),
+  'tsc of src with its libraries': declarations,
   layers: () => run(process.execPath, [join(root, 'scripts', 'check-layers.mjs')]),
+  lockfile: () => run(process.execPath, [join(root, 'scripts', 'check-lockfile.mjs'), ...(fix ? ['--fix'] : [])]),
 }
 
 const failed = Object.keys(checks).filter((name) => !checks[name]())
@@ -31,7 +34,20 @@ function clangFormat() {
     console.error('lint: clang-format is missing: apt-get install clang-format')
     return false
   }
-  return run('clang-format', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...sources])
+  return run('clang-format', [...(fix ? ['-i'] : ['--dry-run', '-Werror', '--ferror-limit=3']), ...sources])
+}
+
+/** What is published must not lean on `skipLibCheck`, which development dependencies of the benches need. */
+function declarations() {
+  const project = join(root, 'build-ts', 'declarations')
+  mkdirSync(project, { recursive: true })
+  const config = {
+    extends: '../../tsconfig.json',
+    compilerOptions: { skipLibCheck: false },
+    include: ['../../src'],
+  }
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config))
+  return node('typescript/bin/tsc', ['-p', project])
 }
 
 function cppSources(directory) {

@@ -62,7 +62,7 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
 }
 
 /// What the staging area says of a matrix of keys: extra[0] rows, length bytes a row, strides[0] bytes between rows,
-/// key_offset bytes before the first, shape and ndim of a row.
+/// key_offset bytes before the first, shape of a row, form its dtype and dimensions.
 bool read_rows(Environment& e, napi_value matrix, KeyRows& rows) noexcept {
   const Staging& s = *e.staging;
   void* data = nullptr;
@@ -74,13 +74,14 @@ bool read_rows(Environment& e, napi_value matrix, KeyRows& rows) noexcept {
   if (!(count >= 0 && s.length >= 0 && first >= 0 && last >= 0 && first + s.length <= size && last + s.length <= size) && count != 0)
     return e.fail(Status::shape_mismatch), false;
   u64 dims[kMaxDims];
-  if (s.ndim > kMaxDims) return e.fail(Status::shape_mismatch), false;
-  for (u32 i = 0; i < s.ndim; ++i) dims[i] = static_cast<u64>(s.shape[i]);
+  const u32 ndim = s.form >> 16;
+  if (ndim > kMaxDims) return e.fail(Status::shape_mismatch), false;
+  for (u32 i = 0; i < ndim; ++i) dims[i] = static_cast<u64>(s.shape[i]);
   rows.bytes = static_cast<const u8*>(data) + static_cast<u64>(first);
   rows.rows = static_cast<u64>(count);
   rows.row_bytes = static_cast<u64>(s.length);
   rows.stride_bytes = static_cast<std::int64_t>(stride);
-  rows.header = ArrayHeader(static_cast<u8>(s.dtype), std::span(dims, s.ndim), static_cast<u64>(s.scope));
+  rows.header = ArrayHeader(static_cast<u8>(s.form >> 8), std::span(dims, ndim), 0);
   return true;
 }
 

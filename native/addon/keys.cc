@@ -19,7 +19,7 @@ bool read_long(Environment& e, napi_value value, const u16*& units, std::size_t&
 /// Feeds the elements of a strided array to XXH3 in C order, a kilobyte at a time.
 class StridedHash {
  public:
-  StridedHash(const Staging& s, const u8* data, u32 width) noexcept : s_(s), data_(data), width_(width) {
+  StridedHash(const Staging& s, u32 ndim, const u8* data, u32 width) noexcept : s_(s), ndim_(ndim), data_(data), width_(width) {
     XXH3_128bits_reset(&state_);
   }
   [[nodiscard]] Digest run() noexcept {
@@ -33,7 +33,7 @@ class StridedHash {
   void walk(u32 axis, std::int64_t at) noexcept {
     const u64 count = static_cast<u64>(s_.shape[axis]);
     const auto stride = static_cast<std::int64_t>(s_.strides[axis]);
-    if (axis + 1 < s_.ndim) {
+    if (axis + 1 < ndim_) {
       for (u64 i = 0; i < count; ++i) walk(axis + 1, at + static_cast<std::int64_t>(i) * stride);
     } else if (stride == 1) {
       flush();
@@ -52,6 +52,7 @@ class StridedHash {
   }
 
   const Staging& s_;
+  u32 ndim_;
   const u8* data_;
   u32 width_;
   u32 used_ = 0;
@@ -59,12 +60,13 @@ class StridedHash {
   XXH3_state_t state_;
 };
 
-bool whole(f64 v) noexcept { return v >= 0 && v <= 9007199254740991.0 && v == static_cast<f64>(static_cast<u64>(v)); }
+// By way of int64: the processor has no conversion to or from u64.
+bool whole(f64 v) noexcept { return v >= 0 && v <= 9007199254740991.0 && v == static_cast<f64>(static_cast<std::int64_t>(v)); }
 
 /// Whether every element that shape, strides and offset reach lies in `elements` elements. Sets the number of elements.
-bool in_bounds(const Staging& s, u64 elements, u64& total) noexcept {
+bool in_bounds(const Staging& s, u32 ndim, u64 elements, u64& total) noexcept {
   f64 size = 1, low = s.key_offset, high = s.key_offset;
-  for (u32 i = 0; i < s.ndim; ++i) {
+  for (u32 i = 0; i < ndim; ++i) {
     if (!whole(s.shape[i])) return false;
     size *= s.shape[i];
     const f64 reach = (s.shape[i] - 1) * s.strides[i];
@@ -78,36 +80,34 @@ bool in_bounds(const Staging& s, u64 elements, u64& total) noexcept {
 }  // namespace
 
 bool digest_array(Environment& e, napi_value value, Digest& out) noexcept {
-  const Staging& s = *e.staging;
-  const u32 width = s.count;  // bytes an element
-  void* data = nullptr;
-  std::size_t length = 0;
-  u64 total = 0;
-  if (s.ndim > kMaxDims || (width != 1 && width != 2 && width != 4 && width != 8)) return e.fail(Status::shape_mismatch), false;
-  if ((s.bits & kBitSmallKey) != 0) {
-    data = e.scratch;
-    length = kScratchSuffix;
-  } else if (napi_get_buffer_info(e.env, value, &data, &length) != napi_ok) {
+  Staging& s = *e.staging;
+  const u32 dtype = (s.form >> 8) & 0xff, ndim = s.form >> 16, width = element_bytes(dtype);
+  if ((s.bits & kBitOffset) == 0) s.key_offset = 0;
+  const u64 scope = (s.bits & kBitScope) == 0 ? 0 : static_cast<u64>(static_cast<std::int64_t>(s.scope));
+  void* data = e.scratch;
+  std::size_t length = kScratchSuffix;
+  if (ndim > kMaxDims || width == 0) return e.fail(Status::shape_mismatch), false;
+  if ((s.bits & kBitSmallKey) == 0 && napi_get_buffer_info(e.env, value, &data, &length) != napi_ok)
     return e.fail(Status::shape_mismatch), false;
-  }
   u64 dims[kMaxDims];
-  for (u32 i = 0; i < s.ndim; ++i) dims[i] = whole(s.shape[i]) ? static_cast<u64>(s.shape[i]) : 0;
-  ArrayHeader header(static_cast<u8>(s.dtype), std::span(dims, s.ndim), static_cast<u64>(s.scope));
+  f64 size = 1;  // doubles do not overflow
+  for (u32 i = 0; i < ndim; ++i) {
+    dims[i] = whole(s.shape[i]) ? static_cast<u64>(static_cast<std::int64_t>(s.shape[i])) : 0;
+    size *= s.shape[i];
+  }
+  ArrayHeader header(static_cast<u8>(dtype), std::span(dims, ndim), scope);
   if ((s.bits & kBitStrided) == 0) {
-    u64 elements = 1;
-    for (u32 i = 0; i < s.ndim; ++i) {
-      if (dims[i] != 0 && elements > Environment::kScratchBytes * u64{1 << 30} / dims[i]) return e.fail(Status::shape_mismatch), false;
-      elements *= dims[i];
-    }
-    const f64 end = (s.key_offset + static_cast<f64>(elements)) * width;
-    if (!whole(s.key_offset) || (elements != 0 && end > static_cast<f64>(length))) return e.fail(Status::shape_mismatch), false;
-    const u8* bytes = static_cast<const u8*>(data) + static_cast<u64>(s.key_offset) * width;
+    const f64 end = (s.key_offset + size) * width;
+    if (!whole(s.key_offset) || !(size == 0 || (size > 0 && end <= static_cast<f64>(length)))) return e.fail(Status::shape_mismatch), false;
+    const auto elements = static_cast<u64>(static_cast<std::int64_t>(size));
+    const u8* bytes = static_cast<const u8*>(data) + static_cast<std::int64_t>(s.key_offset) * width;
     out = header.digest(elements == 0 ? e.scratch : bytes, elements * width);
     return true;
   }
-  if (!in_bounds(s, length / width, total)) return e.fail(Status::shape_mismatch), false;
+  u64 total = 0;
+  if (!in_bounds(s, ndim, length / width, total)) return e.fail(Status::shape_mismatch), false;
   if (total == 0) out = header.digest(e.scratch, 0);
-  else out = header.combine(StridedHash(s, static_cast<const u8*>(data), width).run());
+  else out = header.combine(StridedHash(s, ndim, static_cast<const u8*>(data), width).run());
   return true;
 }
 
@@ -140,7 +140,7 @@ bool KeyReader::read_string(Environment& e, const Handle& h, napi_value value) n
 
 bool KeyReader::read_staged(Environment& e, const Handle& h, napi_value value) noexcept {
   const u64 seed = h.cache.config().seed;
-  switch (e.staging->form) {
+  switch (e.staging->form & 0xff) {
     case kFormNumber: {
       const f64 number = canonical_number(e.staging->extra[0]);
       std::memcpy(digest, &number, 8);

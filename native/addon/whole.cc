@@ -1,6 +1,7 @@
 // open, close, and the operations on the whole cache: cold calls, through node-addon-api.
 #include <napi.h>
 
+#include <algorithm>
 #include <cmath>
 
 #if defined(__linux__)
@@ -214,19 +215,25 @@ Napi::Value EraseTag(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<f64>(removed));
 }
 
-/// erasePattern(glob): string keys that match, except long ones, which JavaScript holds.
+/// erasePattern(glob, slots): string keys that match. JavaScript holds the long ones, and says in which slots those that
+/// match stand, in ascending order.
 Napi::Value ErasePattern(const Napi::CallbackInfo& info) {
   Environment& e = environment(info);
   Handle* h = e.current();
   if (h == nullptr) return undefined(info);
   const std::u16string text = info[0].ToString().Utf16Value();
   const std::span<const u16> pattern(reinterpret_cast<const u16*>(text.data()), text.size());
+  void* data = nullptr;
+  std::size_t bytes = 0;
+  if (info[1].IsTypedArray() && napi_get_buffer_info(info.Env(), info[1], &data, &bytes) != napi_ok) bytes = 0;
+  const std::span<const u32> slots(static_cast<const u32*>(data), bytes / sizeof(u32));
   const f64 now = h->now(*e.staging);
   u64 removed = 0;
-  const auto matches = [&](const Hit&, const Cache::StoredKey& key) noexcept {
+  const auto matches = [&](const Hit& hit, const Cache::StoredKey& key) noexcept {
     bool same = false;
     if (key.kind == kKeyLatin1) same = glob_match(pattern, SharedUnits<u8>(key.bytes, key.length));
     if (key.kind == kKeyUtf16) same = glob_match(pattern, SharedUnits<u16>(key.bytes, key.length / 2));
+    if (key.kind == kKeyLong) same = std::binary_search(slots.begin(), slots.end(), hit.slot);
     removed += same;
     return same;
   };

@@ -44,6 +44,12 @@ inline void canonical(const Digest& d, u8* out) noexcept {
   std::memcpy(out, words, 16);
 }
 
+/// Bytes an element by dtype code (src/key/dtype.ts); 0 for a number that is no code.
+[[nodiscard]] inline u32 element_bytes(u32 dtype) noexcept {
+  constexpr u8 kBytes[16] = {0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 0, 0, 0};
+  return kBytes[dtype & 15];
+}
+
 /// The part of a digest that says what the bytes mean. Made once for a batch of rows.
 class ArrayHeader {
  public:

@@ -196,15 +196,14 @@ struct Staging {
   f64 offset;       // out: byte offset in the region, or in the staging area
   f64 length;       // in and out: bytes
   f64 extra[3];     // per call: 0 a number key or value read, 1 a number to store, 2 spare
-  // An array as key: dtype, dimensions, and how its elements lie.
-  u32 dtype;
-  u32 ndim;
-  f64 key_offset;        // in elements
-  f64 scope;             // a 53-bit word mixed into the identity; 0: none
+  // An array as key: how its elements lie. Its dtype and number of dimensions are in `form`.
+  u64 unused;
+  f64 key_offset;        // in elements, with kBitOffset
+  f64 scope;             // a 53-bit word mixed into the identity, with kBitScope
   f64 shape[32];
   f64 strides[32];       // in elements
   f64 tick;              // the ticker's reading of the monotonic clock; Infinity while it rests
-  u32 form;              // in: what the key is, a KeyForm
+  u32 form;              // in: what the key is: KeyForm | dtype << 8 | dimensions << 16
   u32 value_form;        // in: where the value is, a ValueForm
   u32 cache;             // in: which cache of this thread the call is about; 0: none
   u32 bits;              // in: CallBits
@@ -226,6 +225,8 @@ enum CallBits : u32 {
   kBitStrided = 2,  // the array key's elements lie by its strides
   kBitPin = 4,      // pin an array of any size, remembered or not
   kBitSmallKey = 8, // JavaScript copied the array key to the start of the scratch
+  kBitOffset = 16,
+  kBitScope = 32,
 };
 // How the value of a hit reaches JavaScript.
 enum Delivery : u32 { kDelivered = 0, kRemembered = 1, kPinned = 2, kCopied = 3, kTooBig = 4 };
@@ -273,8 +274,7 @@ inline constexpr u32 kCellBytes = 64;
   F(Staging, status, 0) F(Staging, slot, 4) F(Staging, seq, 8) F(Staging, value_tag, 12)                \
   F(Staging, removed, 16) F(Staging, removed_slot, 20) F(Staging, removed_why, 24)                      \
   F(Staging, count, 28) F(Staging, now, 32) F(Staging, ttl, 40) F(Staging, deadline, 48)                \
-  F(Staging, offset, 56) F(Staging, length, 64) F(Staging, extra, 72) F(Staging, dtype, 96)             \
-  F(Staging, ndim, 100) F(Staging, key_offset, 104) F(Staging, scope, 112) F(Staging, shape, 120)       \
+  F(Staging, offset, 56) F(Staging, length, 64) F(Staging, extra, 72) F(Staging, key_offset, 104) F(Staging, scope, 112) F(Staging, shape, 120)       \
   F(Staging, strides, 376) F(Staging, tick, 632)                                                       \
   F(Staging, form, 640) F(Staging, value_form, 644) F(Staging, cache, 648) F(Staging, bits, 652)          \
   F(Staging, delivery, 656) F(Staging, suffix_length, 660)
@@ -293,7 +293,7 @@ inline constexpr u32 kCellBytes = 64;
   S(KEY_LONG, kKeyLong) S(FORM_NUMBER, kFormNumber) S(FORM_ARRAY, kFormArray) S(FORM_DIGEST, kFormDigest)                                        \
   S(VALUE_NONE, kValueNone) S(VALUE_NUMBER, kValueNumber) S(VALUE_BYTES, kValueBytes)                    \
   S(VALUE_SCRATCH, kValueScratch) S(VALUE_STRING, kValueString) S(DELIVERED, kDelivered)                 \
-  S(REMEMBERED, kRemembered) S(PINNED, kPinned) S(COPIED, kCopied) S(TOO_BIG, kTooBig) S(BIT_PEEK, kBitPeek) S(BIT_STRIDED, kBitStrided) S(BIT_PIN, kBitPin) S(BIT_SMALL_KEY, kBitSmallKey)    \
+  S(REMEMBERED, kRemembered) S(PINNED, kPinned) S(COPIED, kCopied) S(TOO_BIG, kTooBig) S(BIT_PEEK, kBitPeek) S(BIT_STRIDED, kBitStrided) S(BIT_PIN, kBitPin) S(BIT_SMALL_KEY, kBitSmallKey) S(BIT_OFFSET, kBitOffset) S(BIT_SCOPE, kBitScope)    \
   S(TAG_NULL, kTagNull) S(TAG_FALSE, kTagFalse) S(TAG_TRUE, kTagTrue) S(TAG_NUMBER, kTagNumber)         \
   S(TAG_LATIN1, kTagLatin1) S(TAG_UTF16, kTagUtf16) S(TAG_MSGPACK, kTagMsgpack)                          \
   S(TAG_BUFFER, kTagBuffer) S(TAG_ARRAY, kTagArray) S(TAG_ND_ARRAY, kTagNdArray)                         \

@@ -359,6 +359,21 @@ TEST(advance_reclaims_within_its_budget) {
   CHECK_EQ(s.cache.stats().free_bytes + 4 * 8, s.cache.stats().arena_bytes);
 }
 
+TEST(reclaiming_goes_on_where_the_budget_ended_though_the_clock_stands_still) {
+  for (f64 start = 1000; start < 1130; ++start) {  // wherever the wheel's digits stand
+    Store s(room_for(100));
+    s.now = start;
+    s.cache.advance(s.now, 1000);
+    for (u32 i = 0; i < 30; ++i) s.set(numbered("k", i), "v", s.now + 5);
+    s.now += 6;
+    for (u32 calls = 0; calls < 8; ++calls) s.cache.advance(s.now, 10);
+    CHECK_EQ(s.cache.size(), 0u);
+    s.set("late", "v", s.now - 1);
+    CHECK_EQ(s.cache.advance(s.now, 10), 9u);
+    CHECK(!s.has("late"));
+  }
+}
+
 TEST(writes_reclaim_expired_entries_a_few_at_a_time) {
   Store s(room_for(1000));
   for (u32 i = 0; i < 100; ++i) s.set(numbered("k", i), "v", s.now + 5);

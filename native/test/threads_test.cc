@@ -17,7 +17,7 @@ using namespace hitpath;
 namespace {
 
 constexpr f64 kNever = std::numeric_limits<f64>::infinity();
-constexpr u32 kRounds = HITPATH_TSAN ? 4'000 : 60'000;
+constexpr u32 kRounds = HITPATH_TSAN ? 12'000 : 200'000;
 
 u64 mix(u64 x) { return Rng::exactly(x).next(); }
 

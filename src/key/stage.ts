@@ -6,23 +6,22 @@
  */
 import { doubles, native, scratch, words } from '../native/binding.js'
 import {
+  BIT_OFFSET,
+  BIT_SCOPE,
   BIT_SMALL_KEY,
   BIT_STRIDED,
   FORM_ARRAY,
   MAX_DIMS,
   STAGING_BITS,
-  STAGING_COUNT,
-  STAGING_DTYPE,
   STAGING_FORM,
   STAGING_KEY_OFFSET,
-  STAGING_NDIM,
   STAGING_SCOPE,
   STAGING_SHAPE,
   STAGING_STATUS,
   STAGING_STRIDES,
 } from '../native/layout.js'
 import { describe, HitpathError } from '../errors.js'
-import { codeOf, dtypeRow } from './dtype.js'
+import { codeOf, DTYPE, type DTypeCode, dtypeRow } from './dtype.js'
 import { isNdArrayLike, type NdArrayLike, type TypedArray, viewOf } from './ndarray.js'
 import { copySmall, SMALL_BYTES, smallViews } from './small.js'
 
@@ -30,19 +29,40 @@ const SHAPE = STAGING_SHAPE / 8
 const STRIDES = STAGING_STRIDES / 8
 const BITS = STAGING_BITS / 4
 
-const smallKeys = smallViews(0)
+/** The bits of a call that say how its array key is handed over. */
+export const KEY_BITS = BIT_SMALL_KEY | BIT_STRIDED
 
-/** Stages the elements of a typed array from `offset` on; `bytes` of them count. */
-function stageElements(array: TypedArray, dtype: number, ndim: number, offset: number, bytes: number): TypedArray {
-  words[STAGING_FORM / 4] = FORM_ARRAY
-  words[STAGING_DTYPE / 4] = dtype
-  words[STAGING_NDIM / 4] = ndim
-  words[STAGING_COUNT / 4] = array.BYTES_PER_ELEMENT
-  doubles[STAGING_KEY_OFFSET / 8] = offset
-  if (array.byteLength <= SMALL_BYTES) {
-    if (bytes === 0) viewOf(array) // refuses a detached one
+const smallKeys = smallViews(0)
+/** Bytes an element, by dtype. */
+const WIDTHS: readonly number[] = [0, ...Object.values(DTYPE).map((code) => dtypeRow(code).bytesPerElement)]
+
+/**
+ * As codeOf, which it asks in doubt. An object that lies about its constructor gets no further than the binding, which
+ * takes only real views.
+ */
+function typedCodeOf(value: unknown): number | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { constructor } = value
+  if (constructor === Float64Array) return DTYPE.float64
+  if (constructor === Float32Array) return DTYPE.float32
+  return codeOf(value)
+}
+
+function stageOffset(elements: number): void {
+  doubles[STAGING_KEY_OFFSET / 8] = elements
+  words[BITS] = (words[BITS] as number) | BIT_OFFSET
+}
+
+/** Stages `length` elements of a typed array from `offset` on. */
+function stageElements(array: TypedArray, dtype: number, ndim: number, offset: number, length: number): TypedArray {
+  words[STAGING_FORM / 4] = FORM_ARRAY | (dtype << 8) | (ndim << 16)
+  if (offset !== 0) stageOffset(offset)
+  if (array.length * (WIDTHS[dtype] as number) <= SMALL_BYTES) {
+    if (length === 0) viewOf(array) // refuses a detached one
     copySmall(smallKeys, dtype, array)
-    words[BITS] = (words[BITS] as number) | BIT_SMALL_KEY
+    words[BITS] = ((words[BITS] as number) & ~KEY_BITS) | BIT_SMALL_KEY
+  } else {
+    words[BITS] = (words[BITS] as number) & ~KEY_BITS
   }
   return array
 }
@@ -58,8 +78,8 @@ function stagePlain(value: {
 }): TypedArray | undefined {
   const { data, shape, dtype, stride, offset = 0 } = value
   if (!Array.isArray(shape) || value.strides !== undefined || typeof offset !== 'number') return undefined
-  const code = codeOf(data)
-  if (code === undefined || (dtype !== undefined && dtype !== dtypeRow(code).name)) return undefined
+  const code = typedCodeOf(data)
+  if (code === undefined || (dtype !== undefined && dtype !== dtypeRow(code as DTypeCode).name)) return undefined
   if (shape.length > MAX_DIMS || (stride !== undefined && !Array.isArray(stride))) return undefined
   let size = 1
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -71,7 +91,7 @@ function stagePlain(value: {
   }
   const array = data as TypedArray
   if (!Number.isInteger(offset) || offset < 0 || offset + size > array.length) return undefined
-  return stageElements(array, code, shape.length, offset, size * array.BYTES_PER_ELEMENT)
+  return stageElements(array, code, shape.length, offset, size)
 }
 
 function stageView(value: NdArrayLike): TypedArray {
@@ -85,12 +105,9 @@ function stageView(value: NdArrayLike): TypedArray {
     doubles[SHAPE + axis] = shape[axis] as number
     doubles[STRIDES + axis] = strides[axis] as number
   }
-  words[STAGING_FORM / 4] = FORM_ARRAY
-  words[STAGING_DTYPE / 4] = view.dtype
-  words[STAGING_NDIM / 4] = shape.length
-  words[STAGING_COUNT / 4] = data.BYTES_PER_ELEMENT
-  words[BITS] = (words[BITS] as number) | (view.contiguous ? 0 : BIT_STRIDED)
-  doubles[STAGING_KEY_OFFSET / 8] = view.offset
+  words[STAGING_FORM / 4] = FORM_ARRAY | (view.dtype << 8) | (shape.length << 16)
+  words[BITS] = ((words[BITS] as number) & ~KEY_BITS) | (view.contiguous ? 0 : BIT_STRIDED)
+  stageOffset(view.offset)
   return data
 }
 
@@ -102,15 +119,22 @@ function stageView(value: NdArrayLike): TypedArray {
  * @throws HitpathError INVALID_KEY, DTYPE_MISMATCH, SHAPE_MISMATCH, DETACHED when it is no array that can be read
  */
 export function stageArray(value: NdArrayLike, scope: number): TypedArray {
-  const code = codeOf(value)
   let array: TypedArray
-  if (code === undefined) array = stagePlain(value as object) ?? stageView(value)
-  else {
-    array = value as TypedArray
-    doubles[SHAPE] = array.length
-    stageElements(array, code, 1, 0, array.byteLength)
+  if ((value as { readonly data?: unknown }).data === undefined) {
+    const code = typedCodeOf(value)
+    if (code === undefined) array = stageView(value)
+    else {
+      array = value as TypedArray
+      doubles[SHAPE] = array.length
+      stageElements(array, code, 1, 0, array.length)
+    }
+  } else {
+    array = stagePlain(value as object) ?? stageView(value)
   }
-  doubles[STAGING_SCOPE / 8] = scope
+  if (scope !== 0) {
+    doubles[STAGING_SCOPE / 8] = scope
+    words[BITS] = (words[BITS] as number) | BIT_SCOPE
+  }
   return array
 }
 

@@ -7,7 +7,7 @@
 import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike } from '../key/ndarray.js'
 import { PreparedKey } from '../key/prepared.js'
-import { digestBytes, invalidKey, stageArray } from '../key/stage.js'
+import { digestBytes, invalidKey, KEY_BITS, stageArray } from '../key/stage.js'
 import { doubles, type Native, type NativeStats, native, scratch, type Token, words } from '../native/binding.js'
 import {
   BIT_PEEK,
@@ -76,6 +76,8 @@ export class Engine {
   /** Index of the shard's first word when there is one shard, else 0. */
   readonly #onlyShard: number
   #closed = false
+  /** Closed, or with a clock of the user's. */
+  #unusual: boolean
 
   constructor(region: SharedArrayBuffer, token: Token, clock: Clock | undefined) {
     this.region = region
@@ -84,6 +86,7 @@ export class Engine {
     this.bytes = new Uint8Array(region)
     this.quick = (token.flags & (FLAG_FOREIGN_CLOCK | FLAG_LRU)) === 0
     this.#clock = clock
+    this.#unusual = clock !== undefined
     this.#onlyShard = token.shards === 1 ? HEADER_BYTES / 4 : 0
   }
 
@@ -94,6 +97,7 @@ export class Engine {
   /** Marks the cache as closed. Its bytes stay until close() of the binding, or until nothing refers to the token. */
   retire(): void {
     this.#closed = true
+    this.#unusual = true
   }
 
   /** Stages this cache for a call that must work after retire() too. */
@@ -103,18 +107,14 @@ export class Engine {
 
   /** Begins a call: which cache, what time. */
   begin(bits: number): void {
-    if (this.#closed) throw new HitpathError('CLOSED', 'the cache is closed')
-    if (this.#clock !== undefined) this.#stageNow(this.#clock)
+    if (this.#unusual) this.#beginUnusual()
     this.address()
     words[STAGING_BITS / 4] = bits
   }
 
-  #stageNow(clock: Clock): void {
-    const now: unknown = clock.now()
-    if (typeof now !== 'number' || Number.isNaN(now)) {
-      throw new HitpathError('INVALID_CLOCK', `clock.now() must return a number of milliseconds; got ${describe(now)}`)
-    }
-    doubles[STAGING_NOW / 8] = now
+  #beginUnusual(): void {
+    if (!this.#closed && this.#clock !== undefined) stageNow(this.#clock)
+    if (this.#closed) throw new HitpathError('CLOSED', 'the cache is closed') // perhaps by the clock
   }
 
   /** Stages a key that is no string, after begin(). Returns the array to hand over, if it is one. */
@@ -132,7 +132,19 @@ export class Engine {
       return undefined
     }
     if (typeof key !== 'object' || key === null) throw invalidKey(key)
-    return stageArray(key, scope)
+    return this.#stageArray(key, scope)
+  }
+
+  /** The getters of an array in an object are the user's code, which may have called a cache and staged something else. */
+  #stageArray(key: NdArrayLike, scope: number): unknown {
+    const bits = words[STAGING_BITS / 4] as number
+    const now = doubles[STAGING_NOW / 8] as number
+    const array = stageArray(key, scope)
+    if (this.#closed) throw new HitpathError('CLOSED', 'the cache is closed')
+    this.address()
+    doubles[STAGING_NOW / 8] = now
+    words[STAGING_BITS / 4] = bits | ((words[STAGING_BITS / 4] as number) & KEY_BITS)
+    return array
   }
 
   /** The key in a prepared key. @throws HitpathError INVALID_KEY when another cache made it */
@@ -149,6 +161,15 @@ export class Engine {
     if (typeof key === 'string' || typeof key === 'number') return new PreparedKey(this, key)
     if (typeof key !== 'object' || key === null) throw invalidKey(key)
     return new PreparedKey(this, digestBytes(key, scope))
+  }
+
+  /** Finds an entry by an array; its slot, or NO_SLOT. */
+  findArray(key: NdArrayLike, bits: number, scope: number): number {
+    this.begin(bits)
+    native.findStaged(this.#stageArray(key, scope))
+    const slot = words[STAGING_SLOT / 4] as number
+    if (slot === NO_SLOT) this.check()
+    return slot
   }
 
   /** Finds an entry; its slot, or NO_SLOT. */
@@ -197,12 +218,14 @@ export class Engine {
     return native.eraseTag(tag)
   }
 
-  erasePattern(glob: string): number {
+  /** `longKeysAt`: slots of matching strings that only JavaScript knows, in ascending order. */
+  erasePattern(glob: string, longKeysAt: (glob: string) => Uint32Array): number {
     if (typeof glob !== 'string') {
       throw new HitpathError('INVALID_ARGUMENT', `a pattern is a string; got ${describe(glob)}`)
     }
+    const slots = longKeysAt(glob)
     this.begin(0)
-    return native.erasePattern(glob)
+    return native.erasePattern(glob, slots)
   }
 
   clear(): void {
@@ -233,6 +256,7 @@ export class Engine {
   advance(budget: number): number {
     this.begin(0)
     const left = native.advance(budget)
+    this.check()
     return left === 0 ? 0 : (doubles[STAGING_DEADLINE / 8] as number) - (doubles[STAGING_EXTRA / 8] as number)
   }
 
@@ -281,6 +305,15 @@ export class Engine {
     const { shardBytes } = this.token
     return (HEADER_BYTES + Math.floor((word * 4 - HEADER_BYTES) / shardBytes) * shardBytes) / 4
   }
+}
+
+/** Reads a clock of the user's for the next call. @throws HitpathError INVALID_CLOCK */
+export function stageNow(clock: Clock): void {
+  const now: unknown = clock.now()
+  if (typeof now !== 'number' || !Number.isFinite(now)) {
+    throw new HitpathError('INVALID_CLOCK', `clock.now() must return a number of milliseconds; got ${describe(now)}`)
+  }
+  doubles[STAGING_NOW / 8] = now
 }
 
 function fault(status: number): HitpathError {

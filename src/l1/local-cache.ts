@@ -18,7 +18,6 @@ import {
   STAGING_COUNT,
   STAGING_DEADLINE,
   STAGING_FORM,
-  STAGING_NOW,
   STAGING_OFFSET,
   STAGING_REMOVED,
   STAGING_REMOVED_SLOT,
@@ -33,10 +32,10 @@ import {
   VALUE_NONE,
 } from '../native/layout.js'
 import { functionOption, integerOption, oneOfOption, refuseUnknownOptions } from '../options.js'
-import { type CacheKey, type Clock, Engine, NO_SLOT } from './engine.js'
+import { type CacheKey, type Clock, Engine, NO_SLOT, stageNow } from './engine.js'
 import { Front, TICK_SLACK_MS } from './front.js'
 import { maintain } from './maintenance.js'
-import { clockOption, type SetOptions, tagsOf, ttlOf } from './options.js'
+import { clockOption, keyList, type SetOptions, tagsOf, ttlOf } from './options.js'
 import { Scope, scopeWord } from './scope.js'
 import { type CacheStats, statsOf } from './stats.js'
 
@@ -75,6 +74,9 @@ const MANY = 8192
 // Reserved for tags, three or so an entry; memory that is not touched costs nothing.
 const TAG_BYTES = 96
 
+// Room for one entry with the most tags, none of them known yet.
+const MIN_ARENA_BYTES = 16_384
+
 export class LocalCache<V = unknown> {
   readonly #engine: Engine
   readonly #front: Front
@@ -98,11 +100,11 @@ export class LocalCache<V = unknown> {
     const clock = clockOption(options.clock, 'LocalCache.clock')
     if (options.onRemoval !== undefined) functionOption(options.onRemoval, 'LocalCache.onRemoval')
     const flags = (policy === 'lru' ? FLAG_LRU : 0) | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
-    const arenaBytes = Math.max(4096, Math.ceil((maxEntries * TAG_BYTES) / 64) * 64)
+    const arenaBytes = Math.max(MIN_ARENA_BYTES, Math.ceil((maxEntries * TAG_BYTES) / 64) * 64)
     const config = [1, maxEntries, Math.min(arenaBytes, 2 ** 33), ttl, flags, 0] as const
 
     const region = createRegion(native.regionBytes(...config))
-    if (clock !== undefined) doubles[STAGING_NOW / 8] = clock.now()
+    if (clock !== undefined) stageNow(clock)
     native.create(new Uint8Array(region), randomBytes(16), ...config)
     const token = native.open(new Uint8Array(region))
     if (typeof token === 'number') throw new HitpathError('REGION_CORRUPT', `a new region is refused (${token})`)
@@ -123,8 +125,9 @@ export class LocalCache<V = unknown> {
       const slot = this.#front.lookup(key)
       return slot >= 0 ? this.#values[slot] : this.#getString(key)
     }
+    if (typeof key !== 'object' || key === null) return this.#valueAt(this.#engine.find(key, 0))
     if (key instanceof PreparedKey) return this.#getPrepared(key)
-    return this.#valueAt(this.#engine.find(key, 0))
+    return this.#valueAt(this.#engine.findArray(key, 0, 0))
   }
 
   #getString(key: string): V | undefined {
@@ -141,8 +144,11 @@ export class LocalCache<V = unknown> {
     const { word } = key
     if (this.#words[word] === key.seq && (doubles[TICK] as number) <= key.safeUntil && key.owner === this.#engine) {
       if ((this.#bytes[4 * word + SLOT_FREQ] as number) < 3) this.#engine.touch(word)
-      this.#prepared++
-      return this.#values[key.slot]
+      const value = this.#values[key.slot]
+      if (value !== undefined) {
+        this.#prepared++
+        return value
+      } // undefined: the cache is closed, which the call below says
     }
     return this.#findPrepared(key)
   }
@@ -197,6 +203,7 @@ export class LocalCache<V = unknown> {
     const engine = this.#engine
     const plain = key instanceof PreparedKey ? engine.inner(key) : key
     engine.begin(0)
+    const array = typeof plain === 'string' ? undefined : engine.stageKey(key as Exclude<CacheKey, string>, scope)
     doubles[STAGING_TTL / 8] = ttl
     words[STAGING_VALUE_FORM / 4] = VALUE_NONE
     words[STAGING_VALUE_TAG / 4] = 0
@@ -204,9 +211,9 @@ export class LocalCache<V = unknown> {
       if (tags === undefined) native.setString(plain)
       else native.setString(plain, undefined, tags)
     } else {
-      native.setStaged(engine.stageKey(key as Exclude<CacheKey, string>, scope), undefined, tags)
+      native.setStaged(array, undefined, tags)
     }
-    if (words[STAGING_STATUS / 4] !== 0) engine.check()
+    if (words[STAGING_STATUS / 4] !== 0) this.#refuse()
     const slot = words[STAGING_SLOT / 4] as number
     const replaced = words[STAGING_COUNT / 4] === 1
     const long = words[STAGING_FORM / 4] === KEY_LONG
@@ -249,7 +256,8 @@ export class LocalCache<V = unknown> {
   }
 
   /** The values of many keys, aligned with them. One crossing for strings, which hides the latency of memory. */
-  getMany(keys: readonly CacheKey[]): (V | undefined)[] {
+  getMany(wanted: readonly CacheKey[]): (V | undefined)[] {
+    const keys = keyList(wanted)
     const out = new Array<V | undefined>(keys.length).fill(undefined)
     const slots = new Uint32Array(scratch.buffer, scratch.byteOffset, MANY)
     for (let from = 0; from < keys.length; from += MANY) {
@@ -276,7 +284,7 @@ export class LocalCache<V = unknown> {
 
   /** Removes many entries; for each key whether there was a live one. */
   deleteMany(keys: readonly CacheKey[]): boolean[] {
-    return keys.map((key) => this.delete(key))
+    return keyList(keys).map((key) => this.delete(key))
   }
 
   /** Removes the entries that carry a tag; how many. Costs what it removes. */
@@ -291,9 +299,8 @@ export class LocalCache<V = unknown> {
    * entry; how many it removed.
    */
   invalidatePattern(glob: string): number {
-    let removed = this.#engine.erasePattern(glob)
+    const removed = this.#engine.erasePattern(glob, (pattern) => this.#longKeysAt(pattern))
     this.#settle()
-    for (const key of [...this.#longKeys.values()]) if (native.matches(glob, key) && this.delete(key)) removed++
     return removed
   }
 
@@ -306,7 +313,7 @@ export class LocalCache<V = unknown> {
   scope(name: string): Scope<V> {
     const word = scopeWord(name)
     return new Scope<V>(name, {
-      get: (key) => (key instanceof PreparedKey ? this.#getPrepared(key) : this.#valueAt(this.#engine.find(key, 0, word))),
+      get: (key) => (key instanceof PreparedKey ? this.#getPrepared(key) : this.#valueAt(this.#engine.findArray(key, 0, word))),
       peek: (key) => this.#peek(key, word),
       set: (key, value, options) => this.#set(key, value, options, word),
       delete: (key) => this.#delete(key, word),
@@ -338,7 +345,9 @@ export class LocalCache<V = unknown> {
   *entries(): Generator<[key: string | number | PreparedKey, value: V]> {
     for (const { slot, key } of this.#engine.scan()) {
       const long = key instanceof PreparedKey ? this.#longKeys.get(slot) : undefined
-      yield [long ?? key, this.#values[slot] as V]
+      // The entry was alive when its batch was fetched; the caller may have taken his time since.
+      const value = this.peek(long ?? key)
+      if (value !== undefined) yield [long ?? key, value]
     }
   }
 
@@ -398,9 +407,24 @@ export class LocalCache<V = unknown> {
     return undefined
   }
 
+  #longKeysAt(glob: string): Uint32Array {
+    const slots: number[] = []
+    for (const [slot, key] of this.#longKeys) if (native.matches(glob, key)) slots.push(slot)
+    return Uint32Array.from(slots).sort()
+  }
+
   #isLong(slot: number, key: string): boolean {
     if (slot === NO_SLOT || words[STAGING_FORM / 4] !== KEY_LONG) return true
     return this.#longKeys.get(slot) === key
+  }
+
+  /** A write that did not succeed may have pushed entries out all the same. */
+  #refuse(): void {
+    try {
+      this.#engine.check()
+    } finally {
+      this.#settle()
+    }
   }
 
   #takeHits(): number {
@@ -460,7 +484,8 @@ export function createRegion(bytes: number): SharedArrayBuffer {
     throw new HitpathError('INVALID_OPTION', 'the options ask for a region that no machine has: fewer entries or bytes')
   }
   try {
-    return new SharedArrayBuffer(bytes)
+    // One array spans the region, which is what limits it where memory does not: 4 GiB in Node 20.
+    return new Uint8Array(new SharedArrayBuffer(bytes)).buffer
   } catch (cause) {
     throw new HitpathError('OUT_OF_MEMORY', `a region of ${bytes} bytes cannot be reserved`, { cause })
   }

@@ -5,6 +5,8 @@
  * millisecond, and comes back after one millisecond while there is more; so a million entries that expire together never
  * hold the event loop.
  */
+import { describe, HitpathError } from '../errors.js'
+
 const SLICE = 2000
 const SOON_MS = 1
 const LATEST_MS = 250
@@ -23,9 +25,22 @@ function run(): void {
   for (const ref of caches) {
     const cache = ref.deref()
     if (cache === undefined) caches.delete(ref)
-    else wait = Math.min(wait, cache.maintain(SLICE))
+    else wait = Math.min(wait, maintained(cache, ref))
   }
   schedule(wait)
+}
+
+/** A clock that throws, or a region that another thread closed, ends the care for that cache only. */
+function maintained(cache: Maintained, ref: WeakRef<Maintained>): number {
+  try {
+    return cache.maintain(SLICE)
+  } catch (error) {
+    caches.delete(ref)
+    if (!(error instanceof HitpathError && error.code === 'CLOSED')) {
+      process.emitWarning(`expired entries wait for the next write: ${describe(error)}`, 'HitpathWarning', 'HITPATH_CLOCK')
+    }
+    return LATEST_MS
+  }
 }
 
 function schedule(waitMs: number): void {

@@ -1,7 +1,7 @@
 /** What both caches take with a write, and how their options are read. */
 import { describe, HitpathError } from '../errors.js'
 import { type Duration, parseDuration } from '../duration.js'
-import type { Clock } from './engine.js'
+import type { CacheKey, Clock } from './engine.js'
 
 export interface SetOptions {
   /** Time to live of this entry. Default: that of the cache. `Infinity`: until it is evicted. */
@@ -21,11 +21,19 @@ export function ttlOf(options: SetOptions | undefined): number {
 export function tagsOf(options: SetOptions | undefined): readonly string[] | undefined {
   const tags = options?.tags
   if (tags === undefined) return undefined
-  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) {
+  // A copy: the binding reads it once more, when no code of the user's may run.
+  const names: readonly unknown[] = Array.isArray(tags) ? Array.from(tags) : [undefined]
+  if (!names.every((name) => typeof name === 'string')) {
     throw new HitpathError('INVALID_ARGUMENT', `tags must be an array of strings; got ${describe(tags)}`)
   }
-  if (tags.length > 64) throw new HitpathError('TOO_LARGE', `an entry has at most 64 tags; got ${tags.length}`)
-  return tags.length === 0 ? undefined : tags
+  if (names.length > 64) throw new HitpathError('TOO_LARGE', `an entry has at most 64 tags; got ${names.length}`)
+  return names.length === 0 ? undefined : names
+}
+
+/** A copy of a list of keys, in which no code of the user's hides. */
+export function keyList(keys: readonly CacheKey[]): CacheKey[] {
+  if (Array.isArray(keys)) return Array.from<CacheKey>(keys)
+  throw new HitpathError('INVALID_ARGUMENT', `keys must be an array; got ${describe(keys)}`)
 }
 
 export function clockOption(clock: unknown, path: string): Clock | undefined {

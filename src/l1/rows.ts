@@ -8,13 +8,12 @@ import { cOrderBytes, type NdArrayLike, type TypedArray, viewOf } from '../key/n
 import type { ArrayView } from '../key/ndarray.js'
 import { doubles, native, words } from '../native/binding.js'
 import {
+  FORM_ARRAY,
   MAX_DIMS,
-  STAGING_DTYPE,
   STAGING_EXTRA,
+  STAGING_FORM,
   STAGING_KEY_OFFSET,
   STAGING_LENGTH,
-  STAGING_NDIM,
-  STAGING_SCOPE,
   STAGING_SHAPE,
   STAGING_STATUS,
   STAGING_STRIDES,
@@ -91,23 +90,20 @@ function flagsOf(found: unknown): Uint8Array {
 
 function stageRows(engine: Engine, keys: Rows, values: Rows): void {
   engine.begin(0)
-  words[STAGING_DTYPE / 4] = keys.dtype
-  words[STAGING_NDIM / 4] = keys.shape.length
+  words[STAGING_FORM / 4] = FORM_ARRAY | (keys.dtype << 8) | (keys.shape.length << 16)
   for (let axis = 0; axis < keys.shape.length; axis++) doubles[STAGING_SHAPE / 8 + axis] = keys.shape[axis] as number
   doubles[STAGING_STRIDES / 8] = keys.strideBytes
   doubles[STAGING_KEY_OFFSET / 8] = keys.offsetBytes
   doubles[STAGING_LENGTH / 8] = keys.rowBytes
-  doubles[STAGING_SCOPE / 8] = 0
   doubles[STAGING_EXTRA / 8] = keys.count
   doubles[STAGING_EXTRA / 8 + 1] = values.rowBytes
   words[STAGING_VALUE_TAG / 4] = TAG_ARRAY + values.dtype
 }
 
 /** The bytes of rows that lie one behind the other, as native code takes them. */
-function packed(rows: Rows, name: string, writable: boolean): Uint8Array | TypedArray {
+function packed(rows: Rows): Uint8Array | TypedArray {
   const { data, count, rowBytes, strideBytes, offsetBytes } = rows
   if (strideBytes !== rowBytes && count > 1) {
-    if (writable) throw new HitpathError('SHAPE_MISMATCH', `${name} must be in C order, its rows one behind the other`)
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     const out = new Uint8Array(count * rowBytes)
     for (let i = 0; i < count; i++) {
@@ -132,8 +128,11 @@ function refuse(values: Rows, name: string): never {
 export function getRows(engine: Engine, matrix: NdArrayLike, out: NdArrayLike, found: Uint8Array): number {
   const flags = flagsOf(found)
   const keys = rowsOf(matrix, 'matrix', flags.length)
+  if (!viewOf(out).contiguous) {
+    throw new HitpathError('SHAPE_MISMATCH', 'out must be in C order, its rows one behind the other: it is written in place')
+  }
   const values = rowsOf(out, 'out', flags.length)
-  const target = packed(values, 'out', true)
+  const target = packed(values)
   stageRows(engine, keys, values)
   native.getRows(keys.data, target, flags)
   const status = words[STAGING_STATUS / 4]
@@ -146,7 +145,7 @@ export function setRows(engine: Engine, matrix: NdArrayLike, rows: NdArrayLike, 
   const flags = flagsOf(found)
   const keys = rowsOf(matrix, 'matrix', flags.length)
   const values = rowsOf(rows, 'values', flags.length)
-  const source = packed(values, 'values', false)
+  const source = packed(values)
   stageRows(engine, keys, values)
   doubles[STAGING_TTL / 8] = ttl
   native.setRows(keys.data, source, flags)

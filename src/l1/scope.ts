@@ -5,14 +5,15 @@
  * scope's name as a prefix. The scope shares the cache's capacity, ttl and policy.
  */
 import { describe, HitpathError } from '../errors.js'
+import type { NdArrayLike } from '../key/ndarray.js'
 import type { PreparedKey } from '../key/prepared.js'
-import { digestBytes } from '../key/stage.js'
+import { digestBytes, invalidKey } from '../key/stage.js'
 import type { CacheKey } from './engine.js'
 import type { SetOptions } from './options.js'
 
 /** @internal What a scope needs of its cache. */
 export interface ScopeHost<V> {
-  get(key: CacheKey): V | undefined
+  get(key: NdArrayLike | PreparedKey): V | undefined
   getString(key: string): V | undefined
   peek(key: CacheKey): V | undefined
   set(key: CacheKey, value: V, options?: SetOptions): void
@@ -21,10 +22,16 @@ export interface ScopeHost<V> {
   prepare(key: CacheKey): PreparedKey
 }
 
+/** U+0001 stands between a scope's name and a string, U+0002 before a number: no two pairs make the same key. */
+const SEPARATOR = /[\u0001\u0002]/
+
 /** A 53-bit word, never 0, from the digest of the name. */
 export function scopeWord(name: string): number {
-  if (typeof name !== 'string' || name === '') {
-    throw new HitpathError('INVALID_ARGUMENT', `a scope's name is a string that is not empty; got ${describe(name)}`)
+  if (typeof name !== 'string' || name === '' || SEPARATOR.test(name)) {
+    throw new HitpathError(
+      'INVALID_ARGUMENT',
+      `a scope's name is a string that is not empty and holds no U+0001 or U+0002; got ${describe(name)}`,
+    )
   }
   const units = new Uint16Array(name.length)
   for (let i = 0; i < name.length; i++) units[i] = name.charCodeAt(i)
@@ -44,7 +51,7 @@ export class Scope<V> {
   }
 
   get(key: CacheKey): V | undefined {
-    if (typeof key === 'object') return this.#host.get(key)
+    if (typeof key === 'object' && key !== null) return this.#host.get(key)
     return this.#host.getString(this.#named(key))
   }
 
@@ -86,9 +93,9 @@ export class Scope<V> {
     return typeof key === 'object' ? key : this.#named(key)
   }
 
-  /** U+0001 and U+0002 keep strings and numbers apart. */
   #named(key: string | number): string {
     if (typeof key === 'string') return `${this.name}\u0001${key}`
+    if (typeof key !== 'number') throw invalidKey(key)
     return `${this.name}\u0002${Object.is(key, -0) ? 0 : key}`
   }
 }

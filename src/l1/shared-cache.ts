@@ -27,7 +27,6 @@ import {
   STAGING_DELIVERY,
   STAGING_EXTRA,
   STAGING_LENGTH,
-  STAGING_NOW,
   STAGING_OFFSET,
   STAGING_SEQ,
   STAGING_STATUS,
@@ -37,12 +36,12 @@ import {
   TAG_BUFFER,
 } from '../native/layout.js'
 import { integerOption, refuseUnknownOptions } from '../options.js'
-import { type CacheKey, type Clock, Engine, NO_SLOT } from './engine.js'
+import { type CacheKey, type Clock, Engine, NO_SLOT, stageNow } from './engine.js'
 import { Front, TICK_SLACK_MS } from './front.js'
 import { createRegion } from './local-cache.js'
 import { maintain } from './maintenance.js'
 import { Memory } from './memory.js'
-import { clockOption, type SetOptions, tagsOf, ttlOf } from './options.js'
+import { clockOption, keyList, type SetOptions, tagsOf, ttlOf } from './options.js'
 import { getRows, setRows } from './rows.js'
 import { Scope, scopeWord } from './scope.js'
 import { type CacheStats, statsOf } from './stats.js'
@@ -86,6 +85,8 @@ export interface Pinned<V> extends Disposable {
 
 const TICK = STAGING_TICK / 8
 const MANY = 8192
+/** Strings of any length stand in the region. */
+const NO_LONG_KEYS = new Uint32Array(0)
 const MAX_MANY_BYTES = 2 ** 33 - 64
 
 /** In which of the reads of a pinned view its bytes are given back. */
@@ -136,7 +137,7 @@ export class SharedCache<V = unknown> {
     const flags = FLAG_SHARED | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
     const config = [shards, maxEntries, arenaBytes, ttl, flags, Math.round(maxPinned * 100)] as const
     const region = createRegion(native.regionBytes(...config))
-    if (clock !== undefined) doubles[STAGING_NOW / 8] = clock.now()
+    if (clock !== undefined) stageNow(clock)
     native.create(new Uint8Array(region), randomBytes(16), ...config)
     return new SharedCache<V>(region, clock)
   }
@@ -365,12 +366,10 @@ export class SharedCache<V = unknown> {
     const engine = this.#engine
     const plain = key instanceof PreparedKey ? engine.inner(key) : key
     engine.begin(0)
+    const array = typeof plain === 'string' ? undefined : engine.stageKey(key as Exclude<CacheKey, string>, scope)
     doubles[STAGING_TTL / 8] = ttl
     if (typeof plain === 'string') native.setString(plain, stage(value), tags)
-    else {
-      const array = engine.stageKey(key as Exclude<CacheKey, string>, scope)
-      native.setStaged(array, stage(value), tags)
-    }
+    else native.setStaged(array, stage(value), tags)
     if (words[STAGING_STATUS / 4] !== 0) engine.check()
   }
 
@@ -394,7 +393,8 @@ export class SharedCache<V = unknown> {
   }
 
   /** The values of many keys, aligned with them. One crossing for strings whose values this thread has seen. */
-  getMany(keys: readonly CacheKey[]): (V | undefined)[] {
+  getMany(wanted: readonly CacheKey[]): (V | undefined)[] {
+    const keys = keyList(wanted)
     const out = new Array<V | undefined>(keys.length).fill(undefined)
     const slots = new Uint32Array(scratch.buffer, scratch.byteOffset, MANY)
     for (let from = 0; from < keys.length; from += MANY) {
@@ -423,7 +423,7 @@ export class SharedCache<V = unknown> {
 
   /** Removes many entries; for each key whether there was a live one. */
   deleteMany(keys: readonly CacheKey[]): boolean[] {
-    return keys.map((key) => this.delete(key))
+    return keyList(keys).map((key) => this.delete(key))
   }
 
   /** Removes the entries that carry a tag; how many. Costs what it removes. */
@@ -433,7 +433,7 @@ export class SharedCache<V = unknown> {
 
   /** Removes the entries whose key is a string that matches a glob, as LocalCache.invalidatePattern. */
   invalidatePattern(glob: string): number {
-    return this.#engine.erasePattern(glob)
+    return this.#engine.erasePattern(glob, () => NO_LONG_KEYS)
   }
 
   /** A key made once and used often: its hits cost a few nanoseconds. It belongs to this thread's cache. */

@@ -9,7 +9,7 @@ import { Buffer } from 'node:buffer'
 import { ndArrayViewOf } from '../codec/lower.js'
 import { decodeValue, encodeValue } from '../codec/value.js'
 import { HitpathError } from '../errors.js'
-import { dtypeRow } from '../key/dtype.js'
+import { DTYPE, dtypeRow } from '../key/dtype.js'
 import { cOrderBytes, dtypeOf, isTypedArray, NdArray, type TypedArray, viewOf } from '../key/ndarray.js'
 import { copySmall, SMALL_BYTES, smallViews } from '../key/small.js'
 import { doubles, scratch, words } from '../native/binding.js'
@@ -132,7 +132,12 @@ export function decodeView(tag: number, memory: ArrayBufferLike, offset: number,
     const bytes = length - 4 * (dims + 1)
     if (bytes < 0 || dims > MAX_DIMS) throw damaged(tag)
     const shape = Array.from({ length: dims }, (_, i) => new DataView(memory, offset + bytes + 4 * i, 4).getUint32(0, true))
-    return new NdArray(arrayOf(tag - TAG_ND_ARRAY, memory, offset, bytes), shape)
+    const dtype = tag - TAG_ND_ARRAY
+    // Without Float16Array the bits stand in a Uint16Array, as they came.
+    if (dtype === DTYPE.float16 && dtypeRow(DTYPE.float16).construct === undefined) {
+      return new NdArray(arrayOf(DTYPE.uint16, memory, offset, bytes), shape, 'float16')
+    }
+    return new NdArray(arrayOf(dtype, memory, offset, bytes), shape)
   }
   if (tag >= TAG_ARRAY) return arrayOf(tag - TAG_ARRAY, memory, offset, length)
   const bytes = Buffer.from(memory as ArrayBuffer, offset, length)

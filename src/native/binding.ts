@@ -84,7 +84,7 @@ export interface Native {
   size(): number
   drainRemovals(): void
   eraseTag(tag: string): number
-  erasePattern(glob: string): number
+  erasePattern(glob: string, longKeysAt: Uint32Array): number
   matches(glob: string, key: string): boolean
   clear(): void
   scan(cursor: number): unknown[]

@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0xea443d8530b150d6n
+export const LAYOUT_FINGERPRINT = 0x3bcb131e7c29be2fn
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
@@ -66,8 +66,6 @@ export const STAGING_DEADLINE = 48
 export const STAGING_OFFSET = 56
 export const STAGING_LENGTH = 64
 export const STAGING_EXTRA = 72
-export const STAGING_DTYPE = 96
-export const STAGING_NDIM = 100
 export const STAGING_KEY_OFFSET = 104
 export const STAGING_SCOPE = 112
 export const STAGING_SHAPE = 120
@@ -122,6 +120,8 @@ export const BIT_PEEK = 1
 export const BIT_STRIDED = 2
 export const BIT_PIN = 4
 export const BIT_SMALL_KEY = 8
+export const BIT_OFFSET = 16
+export const BIT_SCOPE = 32
 export const TAG_NULL = 1
 export const TAG_FALSE = 2
 export const TAG_TRUE = 3

@@ -1,0 +1,113 @@
+/**
+ * Writes the measured figures into README.md, between the marks, from what `npm run bench` kept:
+ * `node scripts/figures.mjs [--check] [FILE]`; FILE is bench/results/latest.json unless it is given.
+ *
+ * With --check it writes nothing and fails when README.md has other figures than the file.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const SCHEMA = 'hitpath-bench/1'
+const BLOCK = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/
+
+/** Markdown of the figures. `results` is what bench/run.ts writes. */
+export function renderFigures(results) {
+  if (results?.schema !== SCHEMA) throw new Error(`expected results of schema ${SCHEMA}; got ${results?.schema}`)
+  if (results.form !== 'full') throw new Error('expected results of the full form; the smoke form is a gate only')
+  const rows = results.verdicts
+    .map((verdict) => ({ verdict, figure: results.figures.find(({ id }) => id === verdict.figure) }))
+    .filter(({ figure }) => figure !== undefined)
+  return [
+    `${machineLine(results)} Lower is better unless the target says "at least".`,
+    '',
+    '| what | hitpath | against | result | target |',
+    '| --- | ---: | --- | ---: | --- |',
+    ...rows.map(({ verdict, figure }) => row(verdict, figure)),
+    '',
+    summary(results.verdicts),
+    '',
+  ].join('\n')
+}
+
+function row(verdict, figure) {
+  const { of, peer, statistic, result, ruling } = verdict
+  const own = shown(median(figure.contenders[of]), figure.unit)
+  const against = peer === undefined ? '' : `${peer}: ${shown(median(figure.contenders[peer]), figure.unit)}`
+  const measured = {
+    ratio: `${rounded(result.median)} ×`,
+    difference: `${result.median < 0 ? '' : '+'}${shown(result.median, figure.unit)}`,
+    value: shown(result.median, figure.unit),
+  }[statistic]
+  const met = ruling === 'met' || ruling === 'unlimited'
+  return `| ${cell(figure.title)} | ${own} | ${cell(against)} | ${measured} | ${target(verdict)}${met ? '' : ', **not met**'} |`
+}
+
+function target({ limit, statistic }) {
+  if (limit === undefined) return ''
+  const times = statistic === 'ratio' ? ' ×' : ''
+  return limit.max === undefined ? `at least ${limit.min}${times}` : `at most ${limit.max}${times}`
+}
+
+function machineLine({ machine, versions, startedAt }) {
+  const peers = ['lru-cache', 'lmdb', 'xxhash-wasm'].filter((name) => versions[name] !== undefined)
+  return (
+    `Node ${versions.node}, ${machine.cpu.trim()}, ${machine.cores} cores, ${startedAt.slice(0, 10)}; ` +
+    `${peers.map((name) => `${name} ${versions[name]}`).join(', ')}.`
+  )
+}
+
+function summary(verdicts) {
+  const met = verdicts.filter(({ ruling }) => ruling === 'met').length
+  return `${met} of ${verdicts.length} targets met.`
+}
+
+function shown(value, unit) {
+  return `${rounded(value)} ${unit}`
+}
+
+/** Three significant digits, and no exponent. */
+function rounded(value) {
+  if (!Number.isFinite(value)) return String(value)
+  const magnitude = Math.abs(value)
+  if (magnitude >= 1000) return Math.round(value).toLocaleString('en-US')
+  if (magnitude >= 100) return value.toFixed(0)
+  if (magnitude >= 10) return value.toFixed(1)
+  return value.toFixed(magnitude >= 1 ? 2 : 3)
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+function cell(text) {
+  return text.replaceAll('|', '\\|')
+}
+
+function main() {
+  const root = dirname(dirname(fileURLToPath(import.meta.url)))
+  const readme = join(root, 'README.md')
+  const check = process.argv.includes('--check')
+  const file = process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? join(root, 'bench', 'results', 'latest.json')
+  if (!existsSync(file)) return fail(`${relative(process.cwd(), file)} is not there: npm run bench makes it`)
+  const before = readFileSync(readme, 'utf8')
+  if (!BLOCK.test(before)) return fail('README.md has no <!-- figures --> … <!-- /figures -->')
+  let block
+  try {
+    block = renderFigures(JSON.parse(readFileSync(file, 'utf8')))
+  } catch (error) {
+    return fail(`${relative(process.cwd(), file)}: ${error.message}`)
+  }
+  const after = before.replace(BLOCK, (_, open, close) => `${open}${block}${close}`)
+  if (check && after !== before) return fail('README.md has other figures than the results: node scripts/figures.mjs')
+  if (!check) writeFileSync(readme, after)
+}
+
+function fail(message) {
+  console.error(`figures: ${message}`)
+  process.exitCode = 1
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main()

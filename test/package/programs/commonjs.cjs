@@ -1,0 +1,16 @@
+// The installed package, used from CommonJS, and beside its ES module in one process.
+const assert = require('node:assert/strict')
+const { LocalCache, SharedCache, digest } = require('hitpath')
+
+const cache = new LocalCache({ maxEntries: 100 })
+cache.set(Float64Array.of(1, 2), 'by array')
+assert.equal(cache.get(Float64Array.of(1, 2)), 'by array')
+
+async function main() {
+  const twin = await import('hitpath')
+  const handle = SharedCache.create({ maxBytes: 2 ** 20 }).set('key', 'value').handle
+  assert.equal(twin.SharedCache.attach(handle).get('key'), 'value')
+  assert.equal(twin.digest(Float64Array.of(1, 2)), digest(Float64Array.of(1, 2)))
+}
+
+main()
