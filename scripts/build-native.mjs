@@ -3,7 +3,7 @@
  * loads it. A checkout that was moved is built anew. A layout.ts that is not of these sources is an error here already.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, realpathSync, statSync, utimesSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync, utimesSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { missingTools } from './native-tools.mjs'
@@ -21,10 +21,14 @@ if (missing !== undefined) fail(missing)
 
 const startedMs = Date.now()
 console.log('building the native addon')
-const { status } = spawnSync(process.execPath, [cmakeJs, verb(), '--log-level', 'error', '--CDCMAKE_MESSAGE_LOG_LEVEL=NOTICE'], {
-  cwd: root,
-  stdio: 'inherit',
-})
+const { status } = spawnSync(
+  process.execPath,
+  [cmakeJs, verb(), '--log-level', 'error', '--CDCMAKE_MESSAGE_LOG_LEVEL=NOTICE'],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+)
 if (status !== 0) {
   fail('CMake or the compiler refused: see above. It takes C++20: g++ 11, clang 14, or later')
 }
@@ -41,7 +45,9 @@ function verb() {
   const cache = join(root, 'build', 'CMakeCache.txt')
   if (!existsSync(cache)) return 'compile'
   const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1]
-  return home !== undefined && existsSync(home) && realpathSync(home) === realpathSync(root) ? 'compile' : 'rebuild'
+  return home !== undefined && existsSync(home) && realpathSync(home) === realpathSync(root)
+    ? 'compile'
+    : 'rebuild'
 }
 
 /** Of the layout that the binary was built with; undefined when it does not load. In a process of its own: Node never lets go of a binary. */

@@ -16,7 +16,9 @@ const PLATFORM = /\b(android|darwin|freebsd|linux|win32)-(arm64|arm|ia32|x64)(?:
 export function missingPackages({ packages }) {
   return Object.entries(packages).flatMap(([asker, { optionalDependencies = {} }]) =>
     Object.entries(optionalDependencies)
-      .filter(([name]) => !(`node_modules/${name}` in packages) && !(`${asker}/node_modules/${name}` in packages))
+      .filter(
+        ([name]) => !(`node_modules/${name}` in packages) && !(`${asker}/node_modules/${name}` in packages),
+      )
       .map(([name, range]) => ({ asker, name, range })),
   )
 }
@@ -42,7 +44,9 @@ export function entryFor({ asker, name, range }, { packages }) {
 function main() {
   const file = join(dirname(dirname(fileURLToPath(import.meta.url))), 'package-lock.json')
   const lock = JSON.parse(readFileSync(file, 'utf8'))
-  const problems = addresses(lock).map((path) => `${path} names the registry it came from: npm config set omit-lockfile-registry-resolved true`)
+  const problems = addresses(lock).map(
+    (path) => `${path} names the registry it came from: npm config set omit-lockfile-registry-resolved true`,
+  )
   for (const missing of missingPackages(lock)) {
     const entry = process.argv.includes('--fix') ? entryFor(missing, lock) : undefined
     if (entry === undefined) problems.push(`${missing.name}@${missing.range} has no entry: npm run format`)

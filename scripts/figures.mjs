@@ -13,8 +13,10 @@ const BLOCK = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/
 
 /** Markdown of the figures. `results` is what bench/run.ts writes. */
 export function renderFigures(results) {
-  if (results?.schema !== SCHEMA) throw new Error(`expected results of schema ${SCHEMA}; got ${results?.schema}`)
-  if (results.form !== 'full') throw new Error('expected results of the full form; the smoke form is a gate only')
+  if (results?.schema !== SCHEMA)
+    throw new Error(`expected results of schema ${SCHEMA}; got ${results?.schema}`)
+  if (results.form !== 'full')
+    throw new Error('expected results of the full form; the smoke form is a gate only')
   const rows = results.verdicts
     .map((verdict) => ({ verdict, figure: results.figures.find(({ id }) => id === verdict.figure) }))
     .filter(({ figure }) => figure !== undefined)
@@ -40,13 +42,13 @@ function row(verdict, figure) {
     value: shown(result.median, figure.unit),
   }[statistic]
   const met = ruling === 'met' || ruling === 'unlimited'
-  return `| ${cell(figure.title)} | ${own} | ${cell(against)} | ${measured} | ${target(verdict)}${met ? '' : ', **not met**'} |`
+  return `| ${cell(figure.title)} | ${own} | ${cell(against)} | ${measured} | ${target(verdict, figure.unit)}${met ? '' : ', **not met**'} |`
 }
 
-function target({ limit, statistic }) {
+function target({ limit, statistic }, unit) {
   if (limit === undefined) return ''
-  const times = statistic === 'ratio' ? ' ×' : ''
-  return limit.max === undefined ? `at least ${limit.min}${times}` : `at most ${limit.max}${times}`
+  const measure = statistic === 'ratio' ? '×' : unit
+  return limit.max === undefined ? `at least ${limit.min} ${measure}` : `at most ${limit.max} ${measure}`
 }
 
 function machineLine({ machine, versions, startedAt }) {
@@ -90,7 +92,9 @@ function main() {
   const root = dirname(dirname(fileURLToPath(import.meta.url)))
   const readme = join(root, 'README.md')
   const check = process.argv.includes('--check')
-  const file = process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? join(root, 'bench', 'results', 'latest.json')
+  const file =
+    process.argv.slice(2).find((argument) => !argument.startsWith('--')) ??
+    join(root, 'bench', 'results', 'latest.json')
   if (!existsSync(file)) return fail(`${relative(process.cwd(), file)} is not there: npm run bench makes it`)
   const before = readFileSync(readme, 'utf8')
   if (!BLOCK.test(before)) return fail('README.md has no <!-- figures --> … <!-- /figures -->')
@@ -101,7 +105,8 @@ function main() {
     return fail(`${relative(process.cwd(), file)}: ${error.message}`)
   }
   const after = before.replace(BLOCK, (_, open, close) => `${open}${block}${close}`)
-  if (check && after !== before) return fail('README.md has other figures than the results: node scripts/figures.mjs')
+  if (check && after !== before)
+    return fail('README.md has other figures than the results: node scripts/figures.mjs')
   if (!check) writeFileSync(readme, after)
 }
 

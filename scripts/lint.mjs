@@ -18,7 +18,8 @@ const checks = {
   tsc: () => node('typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']),
   'tsc of src with its libraries': declarations,
   layers: () => run(process.execPath, [join(root, 'scripts', 'check-layers.mjs')]),
-  lockfile: () => run(process.execPath, [join(root, 'scripts', 'check-lockfile.mjs'), ...(fix ? ['--fix'] : [])]),
+  lockfile: () =>
+    run(process.execPath, [join(root, 'scripts', 'check-lockfile.mjs'), ...(fix ? ['--fix'] : [])]),
 }
 
 const failed = Object.keys(checks).filter((name) => !checks[name]())

@@ -13,7 +13,8 @@ export function missingTools() {
   const missing = []
   if (!runs('cmake')) missing.push('CMake (3.18 or later)')
   // Visual Studio is found by CMake, not by a name on the path.
-  if (process.platform !== 'win32' && !compilers.some(runs)) missing.push(`a C++20 compiler (${compilers.join(', ')})`)
+  if (process.platform !== 'win32' && !compilers.some(runs))
+    missing.push(`a C++20 compiler (${compilers.join(', ')})`)
   if (missing.length === 0) return undefined
   return `missing: ${missing.join(' and ')}; install: ${INSTALL[process.platform] ?? 'CMake and a C++20 compiler'}`
 }

@@ -24,14 +24,42 @@ const NEEDED = [
   'dist/cjs/index.d.ts',
   'native/core/layout.h',
 ]
-const ALLOWED = /^(README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|package\.json|build\/Release\/hitpath\.node|dist\/(esm|cjs)\/([\w-]+\/)*[\w-]+(\.d\.ts|\.js|\.json)|native\/(core|addon)\/\w+\.(h|cc))$/
+const ALLOWED =
+  /^(README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|package\.json|build\/Release\/hitpath\.node|dist\/(esm|cjs)\/([\w-]+\/)*[\w-]+(\.d\.ts|\.js|\.json)|native\/(core|addon)\/\w+\.(h|cc))$/
 
 const STRICT = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false']
 /** Settings of consumers. Without @types/node, `Disposable` comes from the compiler's own library. */
 const COMPILERS = {
-  'nodenext, @types/node': ['types.mts', 'types.cts', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'],
-  'nodenext, no @types/node': ['types.mts', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,esnext.disposable'],
-  'bundler, @types/node': ['types.mts', '--module', 'esnext', '--moduleResolution', 'bundler', '--target', 'es2022', '--types', 'node'],
+  'nodenext, @types/node': [
+    'types.mts',
+    'types.cts',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--types',
+    'node',
+  ],
+  'nodenext, no @types/node': [
+    'types.mts',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--lib',
+    'es2022,esnext.disposable',
+  ],
+  'bundler, @types/node': [
+    'types.mts',
+    '--module',
+    'esnext',
+    '--moduleResolution',
+    'bundler',
+    '--target',
+    'es2022',
+    '--types',
+    'node',
+  ],
 }
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -47,9 +75,7 @@ try {
 }
 
 function pack() {
-  const [packed] = JSON.parse(
-    npm(root, ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]),
-  )
+  const [packed] = JSON.parse(npm(root, ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]))
   const paths = packed.files.map(({ path }) => path)
   const missing = NEEDED.filter((path) => !paths.includes(path))
   if (missing.length > 0) fail(`the tarball lacks ${missing.join(', ')}`)
@@ -64,7 +90,10 @@ function pack() {
 function install(tarball) {
   const consumer = join(folder, 'consumer')
   mkdirSync(consumer)
-  writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "version": "1.0.0", "private": true }\n')
+  writeFileSync(
+    join(consumer, 'package.json'),
+    '{ "name": "consumer", "version": "1.0.0", "private": true }\n',
+  )
   npm(consumer, ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', tarball])
   cpSync(join(root, 'test', 'package', 'programs'), consumer, { recursive: true })
   return consumer

@@ -21,10 +21,11 @@ const PATIENCE_MS = 10_000
 export class Child {
   readonly #process: ChildProcess
 
-  constructor() {
+  /** @param flags for Node, besides those that every child has */
+  constructor(flags: readonly string[] = []) {
     this.#process = fork(fileURLToPath(new URL('./child-entry.ts', import.meta.url)), [], {
       env: builtEnvironment(),
-      execArgv: ['--expose-gc', '--import', 'tsx', '--max-old-space-size=8192'],
+      execArgv: ['--expose-gc', '--import', 'tsx', '--max-old-space-size=8192', ...flags],
     })
   }
 
@@ -68,8 +69,18 @@ export class Child {
 }
 
 /** One call in a child of its own. */
-export async function inChild<T>(module: string, name: string, ...args: readonly unknown[]): Promise<T> {
-  const child = new Child()
+export function inChild<T>(module: string, name: string, ...args: readonly unknown[]): Promise<T> {
+  return inChildWith<T>([], module, name, ...args)
+}
+
+/** The same with flags for Node. */
+export async function inChildWith<T>(
+  flags: readonly string[],
+  module: string,
+  name: string,
+  ...args: readonly unknown[]
+): Promise<T> {
+  const child = new Child(flags)
   try {
     return await child.call<T>(module, name, ...args)
   } finally {

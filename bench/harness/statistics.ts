@@ -20,7 +20,7 @@ export function quantile(values: readonly number[], q: number): number {
   const below = Math.floor(position)
   const low = sorted[below]!
   const high = sorted[Math.min(below + 1, sorted.length - 1)]!
-  return low + (high - low) * (position - below)
+  return low === high ? low : low + (high - low) * (position - below)
 }
 
 export function median(values: readonly number[]): number {

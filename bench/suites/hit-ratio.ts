@@ -16,6 +16,8 @@ import { hasTraces, readCells, requestsOf } from '../hit-ratio/traces.js'
 
 const QUICK_REQUESTS = 400_000
 const PERCENT = 100
+/** Below this, sixteen shards hold fewer than 64 entries each. */
+const LARGE_CELL = 1_024
 
 async function measure(run: Run): Promise<Answer> {
   const { tracesDir, quick } = run
@@ -51,10 +53,19 @@ async function measure(run: Run): Promise<Answer> {
     },
     notes: [
       ...tableOf(local, sharded),
+      `16 shards cost ${costOf(local, sharded, LARGE_CELL).toFixed(2)} points over the cells of ${LARGE_CELL} entries or more.`,
       `Worst against LRU: ${gate.worstAgainstLruCell}. Furthest from the simulation: ${gate.furthestCell}.`,
       `A request takes ${median(local.map(({ nsPerRequest }) => nsPerRequest)).toFixed(0)} ns (median of cells, two threads at once).`,
     ],
   }
+}
+
+/** Mean difference in points over the counted cells of at least so many entries. */
+function costOf(local: readonly Replay[], sharded: readonly Replay[], entries: number): number {
+  const isLarge = ({ cell }: Replay): boolean => cell.capacity >= entries
+  const mean = (replays: readonly Replay[]): number =>
+    meanPercent(replays.filter(isLarge), ({ hitRatio }) => hitRatio)
+  return mean(local) - mean(sharded)
 }
 
 function single(values: Readonly<Record<string, number>>): { contenders: Record<string, readonly number[]> } {

@@ -29,14 +29,14 @@ const TTL_MS = 3_600_000
 interface Data {
   readonly ids: Uint32Array
   readonly keys: readonly string[]
-  readonly valueOf: (id: number) => Float64Array
+  readonly arrayOf: (id: number) => Float64Array
 }
 
 function dataOf(entries: number): Data {
   const ids = shuffledOrder(entries, 5)
   const keysById = internedKeys(keySpace(entries))
   const keys = Array.from(ids, (id) => keysById[id]!)
-  return { ids, keys, valueOf: (id) => new Float64Array(LENGTH).fill(id) }
+  return { ids, keys, arrayOf: (id) => new Float64Array(LENGTH).fill(id) }
 }
 
 function isRight(value: Float64Array | undefined, id: number): boolean {
@@ -59,20 +59,20 @@ function reading({ ids, keys }: Data, read: (key: string) => Float64Array | unde
   }
 }
 
-function filledShared({ ids, keys, valueOf }: Data): SharedCache<Float64Array> {
+function filledShared({ ids, keys, arrayOf }: Data): SharedCache<Float64Array> {
   const cache = SharedCache.create<Float64Array>({
     maxEntries: ids.length,
     maxBytes: 4 * ids.length * BYTES,
     ttl: TTL_MS,
   })
-  for (let at = 0; at < ids.length; at++) cache.set(keys[at]!, valueOf(ids[at]!))
+  for (let at = 0; at < ids.length; at++) cache.set(keys[at]!, arrayOf(ids[at]!))
   return cache
 }
 
-function filledLmdb({ ids, keys, valueOf }: Data): MemoryLmdb {
+function filledLmdb({ ids, keys, arrayOf }: Data): MemoryLmdb {
   const store = openMemoryLmdb()
   store.transactionSync(() => {
-    for (let at = 0; at < ids.length; at++) store.putSync(keys[at]!, Buffer.from(valueOf(ids[at]!).buffer))
+    for (let at = 0; at < ids.length; at++) store.putSync(keys[at]!, Buffer.from(arrayOf(ids[at]!).buffer))
   })
   return store
 }
@@ -116,9 +116,9 @@ function lmdbGetKept(entries: number): Contender {
 
 function hitpathSet(): Contender {
   const data = dataOf(FEW)
-  const { ids, keys, valueOf } = data
+  const { ids, keys, arrayOf } = data
   const cache = filledShared(data)
-  const values = Array.from(ids, valueOf)
+  const values = Array.from(ids, arrayOf)
   return {
     operations: FEW,
     batch() {
@@ -131,9 +131,9 @@ function hitpathSet(): Contender {
 
 function lmdbSet(put: 'in one transaction' | 'one by one'): Contender {
   const data = dataOf(FEW)
-  const { ids, keys, valueOf } = data
+  const { ids, keys, arrayOf } = data
   const db = filledLmdb(data)
-  const buffers = Array.from(ids, (id) => Buffer.from(valueOf(id).buffer))
+  const buffers = Array.from(ids, (id) => Buffer.from(arrayOf(id).buffer))
   const putAll = (): void => {
     for (let at = 0; at < FEW; at++) db.putSync(keys[at]!, buffers[at]!)
   }

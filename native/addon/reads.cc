@@ -36,7 +36,7 @@ bool find_alive(Environment& e, Handle& h, const Key& key, Hit& hit) noexcept {
   s.seq = hit.seq;
   s.deadline = hit.deadline;
   s.form = key.kind;
-  if (!h.foreign_clock) Ticker::request();
+  if (!h.foreign_clock && hit.deadline != std::numeric_limits<f64>::infinity()) Ticker::request();
   return true;
 }
 

@@ -16,10 +16,10 @@ u64 payload_of(u64 value, u32 key, std::size_t tags) noexcept {
   return tags == 0 ? bytes : align4(bytes) + 4 + tags * sizeof(TagLink);
 }
 
-/// The sequence word once no writer is at work on the slot. Pairs with the release in end_write. Odd after milliseconds in
+/// The sequence word once no writer is at work on the slot. Pairs with the release in end_write. Odd after so many looks in
 /// vain: the writer does not run, or the region is damaged.
 u32 settled(const Slot& slot) noexcept {
-  constexpr u32 kPatience = 1u << 14;
+  constexpr u32 kPatience = 1024;
   u32 seq = slot.seq.acquire();
   for (u32 step = 0; (seq & 1) != 0 && step < kPatience; seq = slot.seq.acquire()) back_off(step);
   return seq;
@@ -132,6 +132,7 @@ bool Cache::find(const Key& key, Hit& hit) const noexcept {
   const Shard& shard = shard_of(key);
   return shard.map.find(key.hash, key.tag, [&](u32 i) noexcept {
            const Slot& s = shard.slots[i];
+           if (shard.cells != nullptr) prefetch(shard.cells + u64{i} * kCellBytes);
            if (s.hash.get() != key.hash) return false;  // so a writer at work on another key is not waited for
            for (;;) {
              const u32 seq = settled(s);

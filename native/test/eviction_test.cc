@@ -198,7 +198,7 @@ class ExactLru {
   std::unordered_map<u32, std::list<u32>::iterator> where_;
 };
 
-constexpr u32 kRequests = HITPATH_TSAN ? 60'000 : 400'000;
+constexpr u32 kRequests = HITPATH_TSAN ? 60'000 : 200'000;
 
 }  // namespace
 

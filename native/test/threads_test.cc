@@ -168,6 +168,7 @@ class Crew {
       const u64 seed = ++hired_;
       threads_.emplace_back([this, seed, work] {
         auto view = std::make_unique<View>(region_, seed);
+        ready_.fetch_add(1);
         while (!go_.load()) std::this_thread::yield();
         work(*view, seed);
         std::lock_guard lock(mutex_);
@@ -176,6 +177,7 @@ class Crew {
     }
   }
   void run() {
+    while (ready_.load() != threads_.size()) std::this_thread::yield();
     go_.store(true);
     for (auto& t : threads_) t.join();
   }
@@ -184,6 +186,7 @@ class Crew {
  private:
   Region& region_;
   u64 hired_ = 0;
+  std::atomic<u64> ready_{0};
   std::atomic<bool> go_{false};
   struct Mutex {
     std::atomic_flag flag;

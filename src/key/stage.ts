@@ -30,7 +30,7 @@ const STRIDES = STAGING_STRIDES / 8
 const BITS = STAGING_BITS / 4
 
 /** The bits of a call that say how its array key is handed over. */
-export const KEY_BITS = BIT_SMALL_KEY | BIT_STRIDED
+export const KEY_BITS = BIT_SMALL_KEY | BIT_STRIDED | BIT_OFFSET | BIT_SCOPE
 
 const smallKeys = smallViews(0)
 /** Bytes an element, by dtype. */
@@ -56,13 +56,12 @@ function stageOffset(elements: number): void {
 /** Stages `length` elements of a typed array from `offset` on. */
 function stageElements(array: TypedArray, dtype: number, ndim: number, offset: number, length: number): TypedArray {
   words[STAGING_FORM / 4] = FORM_ARRAY | (dtype << 8) | (ndim << 16)
+  words[BITS] = (words[BITS] as number) & ~KEY_BITS
   if (offset !== 0) stageOffset(offset)
   if (array.length * (WIDTHS[dtype] as number) <= SMALL_BYTES) {
     if (length === 0) viewOf(array) // refuses a detached one
     copySmall(smallKeys, dtype, array)
-    words[BITS] = ((words[BITS] as number) & ~KEY_BITS) | BIT_SMALL_KEY
-  } else {
-    words[BITS] = (words[BITS] as number) & ~KEY_BITS
+    words[BITS] = (words[BITS] as number) | BIT_SMALL_KEY
   }
   return array
 }
@@ -80,7 +79,8 @@ function stagePlain(value: {
   if (!Array.isArray(shape) || value.strides !== undefined || typeof offset !== 'number') return undefined
   const code = typedCodeOf(data)
   if (code === undefined || (dtype !== undefined && dtype !== dtypeRow(code as DTypeCode).name)) return undefined
-  if (shape.length > MAX_DIMS || (stride !== undefined && !Array.isArray(stride))) return undefined
+  if (shape.length > MAX_DIMS) return undefined
+  if (stride !== undefined && (!Array.isArray(stride) || stride.length !== shape.length)) return undefined
   let size = 1
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     const extent: unknown = shape[axis]
@@ -140,6 +140,7 @@ export function stageArray(value: NdArrayLike, scope: number): TypedArray {
 
 /** The canonical bytes of an array's digest, newly allocated. */
 export function digestBytes(value: NdArrayLike, scope = 0): Uint8Array {
+  if (typeof value !== 'object' || value === null) throw invalidKey(value)
   words[BITS] = 0
   native.digestStaged(stageArray(value, scope))
   if (words[STAGING_STATUS / 4] !== 0) {

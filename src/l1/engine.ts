@@ -214,8 +214,7 @@ export class Engine {
 
   eraseTag(tag: string): number {
     if (typeof tag !== 'string') throw new HitpathError('INVALID_ARGUMENT', `a tag is a string; got ${describe(tag)}`)
-    this.begin(0)
-    return native.eraseTag(tag)
+    return this.#whole(() => native.eraseTag(tag))
   }
 
   /** `longKeysAt`: slots of matching strings that only JavaScript knows, in ascending order. */
@@ -224,31 +223,41 @@ export class Engine {
       throw new HitpathError('INVALID_ARGUMENT', `a pattern is a string; got ${describe(glob)}`)
     }
     const slots = longKeysAt(glob)
-    this.begin(0)
-    return native.erasePattern(glob, slots)
+    return this.#whole(() => native.erasePattern(glob, slots))
   }
 
   clear(): void {
-    this.begin(0)
-    native.clear()
+    this.#whole(() => native.clear())
   }
 
   /** Live entries. Reclaims some expired ones first, so that a small cache is exact. */
   size(): number {
-    this.begin(0)
-    native.advance(4096)
-    return native.size()
+    return this.#whole(() => {
+      native.advance(4096)
+      return native.size()
+    })
   }
 
   stats(): NativeStats {
+    return this.#whole(() => native.stats())
+  }
+
+  probeLengths(): { readonly mean: number; readonly longest: number } {
+    return this.#whole(() => native.probeLengths())
+  }
+
+  /** A call about the whole cache: cold, and checked for the one thing that it may have to say, that the cache was closed. */
+  #whole<T>(call: () => T): T {
     this.begin(0)
-    return native.stats()
+    words[STAGING_STATUS / 4] = 0
+    const result = call()
+    this.check()
+    return result
   }
 
   /** @throws HitpathError REGION_CORRUPT naming the invariant that does not hold */
   validate(): void {
-    this.begin(0)
-    const problem = native.validate()
+    const problem = this.#whole(() => native.validate())
     if (problem !== null) throw new HitpathError('REGION_CORRUPT', problem)
   }
 
@@ -265,6 +274,7 @@ export class Engine {
     for (let cursor = 0; cursor !== NO_SLOT; ) {
       this.begin(BIT_PEEK)
       const batch = native.scan(cursor)
+      this.check()
       cursor = words[STAGING_SLOT / 4] as number
       for (let i = 0; i < batch.length; i += 4) {
         const slot = batch[i] as number

@@ -361,8 +361,7 @@ export class LocalCache<V = unknown> {
 
   /** Groups that a search looks at, over all entries. Walks them all. */
   probeLengths(): { readonly mean: number; readonly longest: number } {
-    this.#engine.begin(0)
-    return native.probeLengths()
+    return this.#engine.probeLengths()
   }
 
   /** For tests. @throws HitpathError REGION_CORRUPT when an invariant of the store does not hold */
@@ -373,7 +372,7 @@ export class LocalCache<V = unknown> {
   /** Lets go of everything. Later calls throw CLOSED. */
   close(): void {
     if (this.#engine.closed) return
-    this.#engine.begin(0)
+    this.#engine.address()
     native.close()
     this.#engine.retire()
     this.#front.forget()

@@ -487,8 +487,7 @@ export class SharedCache<V = unknown> {
 
   /** Groups that a search looks at, over all entries. Walks them all. */
   probeLengths(): { readonly mean: number; readonly longest: number } {
-    this.#engine.begin(0)
-    return native.probeLengths()
+    return this.#engine.probeLengths()
   }
 
   /** For tests, while no thread writes. @throws HitpathError REGION_CORRUPT when an invariant of the store does not hold */
@@ -502,16 +501,21 @@ export class SharedCache<V = unknown> {
    */
   close(options: { readonly everywhere?: boolean } = {}): void {
     if (this.#engine.closed) return
-    if (options.everywhere === true) {
-      this.#engine.clear()
-      this.#engine.begin(0)
-      native.closeRegion()
+    try {
+      statsOf(this.#engine, this.#takeHits())
+      if (options.everywhere === true) {
+        this.#engine.clear()
+        this.#engine.address()
+        native.closeRegion()
+      }
+    } catch (error) {
+      if (!(error instanceof HitpathError && error.code === 'CLOSED')) throw error // else another thread was first
+    } finally {
+      this.#engine.retire()
+      this.#front.forget()
+      this.#memory.forget()
+      this.#stopMaintenance()
     }
-    statsOf(this.#engine, this.#takeHits())
-    this.#engine.retire()
-    this.#front.forget()
-    this.#memory.forget()
-    this.#stopMaintenance()
   }
 
   [Symbol.dispose](): void {

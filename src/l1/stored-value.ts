@@ -40,6 +40,9 @@ import {
   VALUE_STRING,
 } from '../native/layout.js'
 
+/** Dimensions stand behind the elements as u32; an empty array may have a longer one. */
+const MAX_EXTENT = 0xffff_ffff
+
 const FORM = STAGING_VALUE_FORM / 4
 const TAG = STAGING_VALUE_TAG / 4
 
@@ -86,7 +89,7 @@ export function encode(value: unknown): Encoded {
 
 function encodeObject(value: object): Encoded {
   const view = ndArrayViewOf(value)
-  if (view === undefined || view.shape.length > MAX_DIMS) return encoded(TAG_MSGPACK, VALUE_BYTES, encodeValue(value))
+  if (view === undefined || view.shape.length > MAX_DIMS || view.shape.some((extent) => extent > MAX_EXTENT)) return encoded(TAG_MSGPACK, VALUE_BYTES, encodeValue(value))
   return encoded(TAG_ND_ARRAY + view.dtype, VALUE_BYTES, cOrderBytes(view), 0, view.shape)
 }
 

@@ -7,10 +7,16 @@ const cache = new LocalCache({ maxEntries: 100, ttl: '60s' })
 const value = { price: 1 }
 assert.equal(cache.set('features:BTCUSDT', value).get('features:BTCUSDT'), value)
 assert.equal(cache.get('features:ETHUSDT'), undefined)
-assert.throws(() => new LocalCache({ maxEntries: 0 }), (error) => error instanceof HitpathError && error.code === 'INVALID_OPTION')
+assert.throws(
+  () => new LocalCache({ maxEntries: 0 }),
+  (error) => error instanceof HitpathError && error.code === 'INVALID_OPTION',
+)
 
 // What the README derives in Python.
-assert.equal(digest({ data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] }), 'c4596b9ff6cad3883a627e167e3d9d81')
+assert.equal(
+  digest({ data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] }),
+  'c4596b9ff6cad3883a627e167e3d9d81',
+)
 
 const shared = SharedCache.create({ maxBytes: 2 ** 20 })
 shared.set('from main', Float64Array.of(1, 2, 3))

@@ -1,7 +1,7 @@
 // What a consumer's compiler sees, with `skipLibCheck` off. Never run.
 import {
-  type CacheStats,
   CachedFeatureExtractor,
+  type CacheStats,
   digest,
   HitpathError,
   LocalCache,
@@ -14,7 +14,11 @@ import {
 
 type Features = { readonly rsi: number }
 
-const cache = new LocalCache<Features>({ maxEntries: 10, ttl: '60s', onRemoval: (_key, { rsi }, reason) => [rsi, reason] })
+const cache = new LocalCache<Features>({
+  maxEntries: 10,
+  ttl: '60s',
+  onRemoval: (_key, { rsi }, reason) => [rsi, reason],
+})
 const hit: Features | undefined = cache.set('key', { rsi: 1 }, { ttl: 5, tags: ['BTCUSDT'] }).get('key')
 const hot: PreparedKey = cache.key('key')
 const computed: Features = cache.getOrCompute(hot, () => ({ rsi: 2 }))

@@ -8,6 +8,10 @@ describe('quantile', () => {
     expect(quantile([40, 10, 30, 20], 1)).toBe(40)
   })
 
+  test('stays infinite where its neighbours are', () => {
+    expect(quantile([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY], 0.5)).toBe(Number.POSITIVE_INFINITY)
+  })
+
   test('of nothing is not a number', () => {
     expect(quantile([], 0.5)).toBeNaN()
   })
