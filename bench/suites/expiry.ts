@@ -1,14 +1,14 @@
 /**
  * A storm: a million entries expire in the same millisecond while reads go on.
  *
- * The loop of a child process reads a hundred keys a turn, by `setImmediate` (out of SharedCache by `getInto`, so that no
- * garbage of views hides the storm; `views` stands beside it), and notes how long each turn took, less the time for
- * which the thread was ready and had no core (see RunQueue), and at most the processor time that the process used
- * meanwhile. The longest turn of a run in which
- * everything expires is compared with that of a run of the same length in which nothing does. Medians over some runs
- * of each, in turn. In the idle run every read must hit; after the deadline every read of hitpath must miss
- * (lru-cache, which reads its clock once a turn, may be late). Memory counts as free when the cache holds
- * less than a hundredth of it.
+ * The loop of a child process reads a hundred keys a turn, by `setImmediate`, and notes how long each turn took, less the
+ * time for which the thread was ready and had no core (see RunQueue), and at most the processor time that the process
+ * used meanwhile. The longest turn of a run in which everything expires is compared with that of a run of the same
+ * length in which nothing does: medians over some runs of each, in turn. SharedCache is read by `getInto`, so that no
+ * garbage of views hides the storm; reading by `get` stands beside it as `views`.
+ *
+ * In the idle run every read must hit; after the deadline every read of hitpath must miss (lru-cache, which reads its
+ * clock once a turn, may be late). Memory counts as free when the cache holds less than a hundredth of it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TTLCache } from '@isaacs/ttlcache'
@@ -212,7 +212,7 @@ async function measure(run: Run): Promise<Answer> {
   const walls: Record<string, number[]> = {}
   const frees: Record<string, number[]> = {}
   for (const name of names) {
-    const rounds = JUDGED.includes(name) ? sized(run.form, 5, 3) : 1
+    const rounds = JUDGED.includes(name) ? 3 : 1
     for (let round = 0; round < rounds; round++) {
       for (const expires of [true, false]) {
         const weathered = await weatherInChild(name, expires, run.form)

@@ -1,4 +1,7 @@
 // open, close, and the operations on the whole cache: cold calls, through node-addon-api.
+//
+// Arguments are read by As<>, not ToNumber() or ToString(): in a worker that is being terminated a coercion fails and leaves a value
+// without an environment, whose next use aborts the process.
 #include <napi.h>
 
 #include <algorithm>
@@ -33,7 +36,7 @@ void removed_from_local(void* context, u32 slot, Reason reason) noexcept {
 /// staging.offset: bytes of the region. plan(shards, entries, arena bytes, default ttl, flags, max pinned).
 Config read_config(const Napi::CallbackInfo& info, std::size_t from) {
   Config c;
-  const auto number = [&](std::size_t i) { return info[from + i].ToNumber().DoubleValue(); };
+  const auto number = [&](std::size_t i) { return info[from + i].As<Napi::Number>().DoubleValue(); };
   c.shards = static_cast<u32>(number(0));
   c.max_entries = static_cast<u32>(number(1));
   c.arena_bytes = static_cast<u64>(number(2));
@@ -162,7 +165,7 @@ Napi::Value Advance(const Napi::CallbackInfo& info) {
   Environment& e = environment(info);
   Handle* h = e.current();
   if (h == nullptr) return Napi::Number::New(info.Env(), 0);
-  const u32 left = h->cache.advance(h->now(*e.staging), info[0].ToNumber().Uint32Value());
+  const u32 left = h->cache.advance(h->now(*e.staging), info[0].As<Napi::Number>().Uint32Value());
   h->cache.flush_counts();
   e.staging->deadline = h->cache.next_due();
   e.staging->extra[0] = h->now(*e.staging);
@@ -221,7 +224,7 @@ Napi::Value ErasePattern(const Napi::CallbackInfo& info) {
   Environment& e = environment(info);
   Handle* h = e.current();
   if (h == nullptr) return undefined(info);
-  const std::u16string text = info[0].ToString().Utf16Value();
+  const std::u16string text = info[0].As<Napi::String>().Utf16Value();
   const std::span<const u16> pattern(reinterpret_cast<const u16*>(text.data()), text.size());
   void* data = nullptr;
   std::size_t bytes = 0;
@@ -245,7 +248,7 @@ Napi::Value ErasePattern(const Napi::CallbackInfo& info) {
 
 /// Whether a key matches a glob, for the keys that JavaScript holds.
 Napi::Value Matches(const Napi::CallbackInfo& info) {
-  const std::u16string pattern = info[0].ToString().Utf16Value(), key = info[1].ToString().Utf16Value();
+  const std::u16string pattern = info[0].As<Napi::String>().Utf16Value(), key = info[1].As<Napi::String>().Utf16Value();
   return Napi::Boolean::New(info.Env(), glob_match(pattern, key));
 }
 
@@ -279,7 +282,7 @@ Napi::Value Scan(const Napi::CallbackInfo& info) {
     found.push_back({hit.slot, hit.seq, key.kind, at, key.length});
     return false;
   };
-  e.staging->slot = h->cache.sweep(info[0].ToNumber().Uint32Value(), 4 * kHold, h->now(*e.staging), Reason::deleted, collect);
+  e.staging->slot = h->cache.sweep(info[0].As<Napi::Number>().Uint32Value(), 4 * kHold, h->now(*e.staging), Reason::deleted, collect);
   e.staging->status = static_cast<u32>(Status::ok);
   Napi::Array out = Napi::Array::New(env, found.size() * 4);
   u32 i = 0;

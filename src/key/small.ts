@@ -14,12 +14,15 @@ export function smallViews(offset: number): readonly (TypedArray | undefined)[] 
   const views: (TypedArray | undefined)[] = [undefined]
   for (const code of Object.values(DTYPE)) {
     const { construct, bytesPerElement } = dtypeRow(code)
-    views[code] = construct && new construct(scratch.buffer, scratch.byteOffset + offset, SMALL_BYTES / bytesPerElement)
+    const View = code === DTYPE.float16 ? Uint16Array : construct
+    views[code] = View && new View(scratch.buffer, scratch.byteOffset + offset, SMALL_BYTES / bytesPerElement)
   }
   return views
 }
 
 /** Copies an array of at most SMALL_BYTES bytes into the view of its dtype. */
 export function copySmall(views: readonly (TypedArray | undefined)[], dtype: number, array: TypedArray): void {
-  ;(views[dtype] as Uint8Array).set(array as Uint8Array)
+  // Of float16 the bits, which also come in a Uint16Array: from one to the other, set() would convert the numbers.
+  const source = dtype === DTYPE.float16 ? new Uint16Array(array.buffer, array.byteOffset, array.length) : array
+  ;(views[dtype] as Uint8Array).set(source as Uint8Array)
 }

@@ -27,10 +27,6 @@ import { copySmall, SMALL_BYTES, smallViews } from './small.js'
 
 const SHAPE = STAGING_SHAPE / 8
 const STRIDES = STAGING_STRIDES / 8
-const BITS = STAGING_BITS / 4
-
-/** The bits of a call that say how its array key is handed over. */
-export const KEY_BITS = BIT_SMALL_KEY | BIT_STRIDED | BIT_OFFSET | BIT_SCOPE
 
 const smallKeys = smallViews(0)
 /** Bytes an element, by dtype. */
@@ -48,56 +44,54 @@ function typedCodeOf(value: unknown): number | undefined {
   return codeOf(value)
 }
 
-function stageOffset(elements: number): void {
-  doubles[STAGING_KEY_OFFSET / 8] = elements
-  words[BITS] = (words[BITS] as number) | BIT_OFFSET
+// The array key that readArray() read last. Its getters may be the user's code, which may use a cache: so they all
+// run before anything is staged, and stageArray() runs none.
+let array: TypedArray = new Uint8Array(0)
+let form = 0
+let offset = 0
+let keyBits = 0
+
+function found(data: TypedArray, dtype: number, ndim: number, length: number, first: number, strided: boolean): true {
+  array = data
+  form = FORM_ARRAY | (dtype << 8) | (ndim << 16)
+  offset = first
+  const small = !strided && length * (WIDTHS[dtype] as number) <= SMALL_BYTES ? BIT_SMALL_KEY : 0
+  keyBits = small | (strided ? BIT_STRIDED : 0) | (first === 0 ? 0 : BIT_OFFSET)
+  return true
 }
 
-/** Stages `length` elements of a typed array from `offset` on. */
-function stageElements(array: TypedArray, dtype: number, ndim: number, offset: number, length: number): TypedArray {
-  words[STAGING_FORM / 4] = FORM_ARRAY | (dtype << 8) | (ndim << 16)
-  words[BITS] = (words[BITS] as number) & ~KEY_BITS
-  if (offset !== 0) stageOffset(offset)
-  if (array.length * (WIDTHS[dtype] as number) <= SMALL_BYTES) {
-    if (length === 0) viewOf(array) // refuses a detached one
-    copySmall(smallKeys, dtype, array)
-    words[BITS] = (words[BITS] as number) | BIT_SMALL_KEY
-  }
-  return array
-}
-
-/** Stages `{ data, shape }` that is plainly in C order, the usual case; undefined when it takes a closer look. */
-function stagePlain(value: {
+/** Reads `{ data, shape }` that is plainly in C order, the usual case; false when it takes a closer look. */
+function readPlain(value: {
   readonly data?: unknown
   readonly shape?: unknown
   readonly dtype?: unknown
   readonly offset?: unknown
   readonly stride?: unknown
   readonly strides?: unknown
-}): TypedArray | undefined {
-  const { data, shape, dtype, stride, offset = 0 } = value
-  if (!Array.isArray(shape) || value.strides !== undefined || typeof offset !== 'number') return undefined
+}): boolean {
+  const { data, shape, dtype: name, stride, offset: first = 0 } = value
+  if (!Array.isArray(shape) || value.strides !== undefined || typeof first !== 'number') return false
   const code = typedCodeOf(data)
-  if (code === undefined || (dtype !== undefined && dtype !== dtypeRow(code as DTypeCode).name)) return undefined
-  if (shape.length > MAX_DIMS) return undefined
-  if (stride !== undefined && (!Array.isArray(stride) || stride.length !== shape.length)) return undefined
+  if (code === undefined || (name !== undefined && name !== dtypeRow(code as DTypeCode).name)) return false
+  const dimensions = shape.length
+  if (dimensions > MAX_DIMS) return false
+  if (stride !== undefined && (!Array.isArray(stride) || stride.length !== dimensions)) return false
   let size = 1
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
+  for (let axis = dimensions - 1; axis >= 0; axis--) {
     const extent: unknown = shape[axis]
-    if (typeof extent !== 'number' || extent <= 0 || !Number.isInteger(extent)) return undefined
-    if (stride !== undefined && stride[axis] !== size) return undefined
+    if (typeof extent !== 'number' || extent <= 0 || !Number.isInteger(extent)) return false
+    if (stride !== undefined && stride[axis] !== size) return false
     doubles[SHAPE + axis] = extent
     size *= extent
   }
-  const array = data as TypedArray
-  if (!Number.isInteger(offset) || offset < 0 || offset + size > array.length) return undefined
-  return stageElements(array, code, shape.length, offset, size)
+  const { length } = data as TypedArray
+  if (!Number.isInteger(first) || first < 0 || first + size > length) return false
+  return found(data as TypedArray, code, dimensions, length, first, false)
 }
 
-function stageView(value: NdArrayLike): TypedArray {
+function readView(value: NdArrayLike): void {
   if (!isNdArrayLike(value)) throw invalidKey(value)
-  const view = viewOf(value)
-  const { shape, strides, data } = view
+  const { shape, strides, data, dtype: code, offset: first, contiguous } = viewOf(value)
   if (shape.length > MAX_DIMS) {
     throw new HitpathError('INVALID_KEY', `an array key has at most ${MAX_DIMS} dimensions, this one has ${shape.length}`)
   }
@@ -105,44 +99,46 @@ function stageView(value: NdArrayLike): TypedArray {
     doubles[SHAPE + axis] = shape[axis] as number
     doubles[STRIDES + axis] = strides[axis] as number
   }
-  words[STAGING_FORM / 4] = FORM_ARRAY | (view.dtype << 8) | (shape.length << 16)
-  words[BITS] = ((words[BITS] as number) & ~KEY_BITS) | (view.contiguous ? 0 : BIT_STRIDED)
-  stageOffset(view.offset)
-  return data
+  found(data, code, shape.length, data.length, first, !contiguous)
 }
 
 /**
- * Stages an array as the key of the next call. The caller has set the call's bits.
+ * Reads an array that is the key of the next call.
  *
- * @param scope a key space, 0 for none
- * @returns the typed array to hand over
  * @throws HitpathError INVALID_KEY, DTYPE_MISMATCH, SHAPE_MISMATCH, DETACHED when it is no array that can be read
  */
-export function stageArray(value: NdArrayLike, scope: number): TypedArray {
-  let array: TypedArray
-  if ((value as { readonly data?: unknown }).data === undefined) {
-    const code = typedCodeOf(value)
-    if (code === undefined) array = stageView(value)
-    else {
-      array = value as TypedArray
-      doubles[SHAPE] = array.length
-      stageElements(array, code, 1, 0, array.length)
-    }
-  } else {
-    array = stagePlain(value as object) ?? stageView(value)
+export function readArray(value: NdArrayLike): void {
+  if (typeof value !== 'object' || value === null) throw invalidKey(value)
+  if ((value as { readonly data?: unknown }).data !== undefined) {
+    if (!readPlain(value as object)) readView(value)
+    return
   }
-  if (scope !== 0) {
-    doubles[STAGING_SCOPE / 8] = scope
-    words[BITS] = (words[BITS] as number) | BIT_SCOPE
-  }
+  const code = typedCodeOf(value)
+  const length = (value as { readonly length?: unknown }).length
+  if (code === undefined || length === 0) return readView(value) // which refuses a detached one
+  doubles[SHAPE] = length as number
+  found(value as TypedArray, code, 1, length as number, 0, false)
+}
+
+/** What the bits of the call must say about the array that was read. */
+export function arrayBits(scope: number): number {
+  return scope === 0 ? keyBits : keyBits | BIT_SCOPE
+}
+
+/** Stages the array that was read, and returns it, to be handed over. */
+export function stageArray(scope: number): TypedArray {
+  words[STAGING_FORM / 4] = form
+  if (offset !== 0) doubles[STAGING_KEY_OFFSET / 8] = offset
+  if (scope !== 0) doubles[STAGING_SCOPE / 8] = scope
+  if ((keyBits & BIT_SMALL_KEY) !== 0) copySmall(smallKeys, (form >> 8) & 0xff, array)
   return array
 }
 
 /** The canonical bytes of an array's digest, newly allocated. */
 export function digestBytes(value: NdArrayLike, scope = 0): Uint8Array {
-  if (typeof value !== 'object' || value === null) throw invalidKey(value)
-  words[BITS] = 0
-  native.digestStaged(stageArray(value, scope))
+  readArray(value)
+  words[STAGING_BITS / 4] = arrayBits(scope)
+  native.digestStaged(stageArray(scope))
   if (words[STAGING_STATUS / 4] !== 0) {
     throw new HitpathError('INVALID_KEY', `${describe(value)} is not an array that can be read`)
   }

@@ -7,7 +7,7 @@
 import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike } from '../key/ndarray.js'
 import { PreparedKey } from '../key/prepared.js'
-import { digestBytes, invalidKey, KEY_BITS, stageArray } from '../key/stage.js'
+import { arrayBits, digestBytes, readArray, stageArray } from '../key/stage.js'
 import { doubles, type Native, type NativeStats, native, scratch, type Token, words } from '../native/binding.js'
 import {
   BIT_PEEK,
@@ -117,34 +117,31 @@ export class Engine {
     if (this.#closed) throw new HitpathError('CLOSED', 'the cache is closed') // perhaps by the clock
   }
 
-  /** Stages a key that is no string, after begin(). Returns the array to hand over, if it is one. */
-  stageKey(key: Exclude<CacheKey, string>, scope = 0): unknown {
-    if (typeof key === 'number') {
+  /** Begins a call on a key that is no string. Returns the array to hand over, if it is one. */
+  beginKeyed(key: Exclude<CacheKey, string>, bits: number, scope: number): unknown {
+    if (typeof key !== 'number' && !(key instanceof PreparedKey)) return this.beginArray(key, bits, scope)
+    const plain = typeof key === 'number' ? key : this.inner(key)
+    this.begin(bits)
+    if (typeof plain === 'number') {
       words[STAGING_FORM / 4] = FORM_NUMBER
-      doubles[STAGING_EXTRA / 8] = key
-      return undefined
-    }
-    if (key instanceof PreparedKey) {
-      const inner = this.inner(key)
-      if (typeof inner === 'number') return this.stageKey(inner)
+      doubles[STAGING_EXTRA / 8] = plain
+    } else {
       words[STAGING_FORM / 4] = FORM_DIGEST
-      scratch.set(inner as Uint8Array)
-      return undefined
+      scratch.set(plain as Uint8Array)
     }
-    if (typeof key !== 'object' || key === null) throw invalidKey(key)
-    return this.#stageArray(key, scope)
+    return undefined
   }
 
-  /** The getters of an array in an object are the user's code, which may have called a cache and staged something else. */
-  #stageArray(key: NdArrayLike, scope: number): unknown {
-    const bits = words[STAGING_BITS / 4] as number
+  /** Begins a call on an array. Returns what to hand over. */
+  beginArray(key: NdArrayLike, bits: number, scope: number): unknown {
+    if (this.#unusual) this.#beginUnusual()
     const now = doubles[STAGING_NOW / 8] as number
-    const array = stageArray(key, scope)
+    readArray(key) // whose getters may have staged something else
     if (this.#closed) throw new HitpathError('CLOSED', 'the cache is closed')
-    this.address()
     doubles[STAGING_NOW / 8] = now
-    words[STAGING_BITS / 4] = bits | ((words[STAGING_BITS / 4] as number) & KEY_BITS)
-    return array
+    this.address()
+    words[STAGING_BITS / 4] = bits | arrayBits(scope)
+    return stageArray(scope)
   }
 
   /** The key in a prepared key. @throws HitpathError INVALID_KEY when another cache made it */
@@ -159,14 +156,12 @@ export class Engine {
       return key
     }
     if (typeof key === 'string' || typeof key === 'number') return new PreparedKey(this, key)
-    if (typeof key !== 'object' || key === null) throw invalidKey(key)
     return new PreparedKey(this, digestBytes(key, scope))
   }
 
   /** Finds an entry by an array; its slot, or NO_SLOT. */
   findArray(key: NdArrayLike, bits: number, scope: number): number {
-    this.begin(bits)
-    native.findStaged(this.#stageArray(key, scope))
+    native.findStaged(this.beginArray(key, bits, scope))
     const slot = words[STAGING_SLOT / 4] as number
     if (slot === NO_SLOT) this.check()
     return slot
@@ -175,9 +170,12 @@ export class Engine {
   /** Finds an entry; its slot, or NO_SLOT. */
   find(key: CacheKey, bits: number, scope = 0): number {
     const plain = key instanceof PreparedKey ? this.inner(key) : key
-    this.begin(bits)
-    if (typeof plain === 'string') native.findString(plain)
-    else native.findStaged(this.stageKey(key as Exclude<CacheKey, string>, scope))
+    if (typeof plain === 'string') {
+      this.begin(bits)
+      native.findString(plain)
+    } else {
+      native.findStaged(this.beginKeyed(key as Exclude<CacheKey, string>, bits, scope))
+    }
     const slot = words[STAGING_SLOT / 4] as number
     if (slot === NO_SLOT) this.check()
     return slot
@@ -192,9 +190,12 @@ export class Engine {
   /** Milliseconds until the entry's deadline, Infinity without one, undefined when there is no live entry. */
   remaining(key: CacheKey, scope = 0): number | undefined {
     const plain = key instanceof PreparedKey ? this.inner(key) : key
-    this.begin(BIT_PEEK)
-    if (typeof plain === 'string') native.lookString(plain)
-    else native.lookStaged(this.stageKey(key as Exclude<CacheKey, string>, scope))
+    if (typeof plain === 'string') {
+      this.begin(BIT_PEEK)
+      native.lookString(plain)
+    } else {
+      native.lookStaged(this.beginKeyed(key as Exclude<CacheKey, string>, BIT_PEEK, scope))
+    }
     if (words[STAGING_SLOT / 4] === NO_SLOT) {
       this.check()
       return undefined
@@ -205,9 +206,12 @@ export class Engine {
   /** Whether there was a live entry. */
   erase(key: CacheKey, scope = 0): boolean {
     const plain = key instanceof PreparedKey ? this.inner(key) : key
-    this.begin(0)
-    if (typeof plain === 'string') native.eraseString(plain)
-    else native.eraseStaged(this.stageKey(key as Exclude<CacheKey, string>, scope))
+    if (typeof plain === 'string') {
+      this.begin(0)
+      native.eraseString(plain)
+    } else {
+      native.eraseStaged(this.beginKeyed(key as Exclude<CacheKey, string>, 0, scope))
+    }
     this.check()
     return words[STAGING_STATUS / 4] === 0
   }

@@ -202,8 +202,8 @@ export class LocalCache<V = unknown> {
     const tags = options === undefined ? undefined : tagsOf(options)
     const engine = this.#engine
     const plain = key instanceof PreparedKey ? engine.inner(key) : key
-    engine.begin(0)
-    const array = typeof plain === 'string' ? undefined : engine.stageKey(key as Exclude<CacheKey, string>, scope)
+    const array = typeof plain === 'string' ? undefined : engine.beginKeyed(key as Exclude<CacheKey, string>, 0, scope)
+    if (typeof plain === 'string') engine.begin(0)
     doubles[STAGING_TTL / 8] = ttl
     words[STAGING_VALUE_FORM / 4] = VALUE_NONE
     words[STAGING_VALUE_TAG / 4] = 0

@@ -273,12 +273,13 @@ export class SharedCache<V = unknown> {
   /** Copies stored bytes out: true, undefined when there is no entry, false when `out` is too small for them. */
   #copy(key: CacheKey, out: TypedArray, dtype: number, scope: number): boolean | undefined {
     const plain = key instanceof PreparedKey ? this.#engine.inner(key) : key
-    this.#engine.begin(dtype === 0 ? BIT_PEEK : 0)
+    const bits = dtype === 0 ? BIT_PEEK : 0
     if (typeof plain === 'string') {
+      this.#engine.begin(bits)
       words[STAGING_VALUE_TAG / 4] = dtype
       native.copyString(plain, out)
     } else {
-      const array = this.#engine.stageKey(key as Exclude<CacheKey, string>, scope)
+      const array = this.#engine.beginKeyed(key as Exclude<CacheKey, string>, bits, scope)
       words[STAGING_VALUE_TAG / 4] = dtype
       native.copyStaged(array, out)
     }
@@ -365,8 +366,8 @@ export class SharedCache<V = unknown> {
     const tags = options === undefined ? undefined : tagsOf(options)
     const engine = this.#engine
     const plain = key instanceof PreparedKey ? engine.inner(key) : key
-    engine.begin(0)
-    const array = typeof plain === 'string' ? undefined : engine.stageKey(key as Exclude<CacheKey, string>, scope)
+    const array = typeof plain === 'string' ? undefined : engine.beginKeyed(key as Exclude<CacheKey, string>, 0, scope)
+    if (typeof plain === 'string') engine.begin(0)
     doubles[STAGING_TTL / 8] = ttl
     if (typeof plain === 'string') native.setString(plain, stage(value), tags)
     else native.setStaged(array, stage(value), tags)
