@@ -45,7 +45,16 @@ function testVariant(variant) {
   const [command, ...before] = [...(variant === 'tsan' ? fixedAddresses() : []), 'ctest']
   // sanitized tests are slow, and none of them is judged by its time
   const parallel = variant === 'plain' ? [] : ['--parallel', jobs]
-  step(command, [...before, '--test-dir', build, '--output-on-failure', '--no-tests=error', '--timeout', '900', ...parallel])
+  step(command, [
+    ...before,
+    '--test-dir',
+    build,
+    '--output-on-failure',
+    '--no-tests=error',
+    '--timeout',
+    '900',
+    ...parallel,
+  ])
 }
 
 /** ThreadSanitizer of GCC 12 does not start where the kernel spreads addresses widely; a prefix that stops it. */

@@ -40,8 +40,6 @@ class Eviction {
       q->count.put(0);
     }
     set_share(kFirstShare * capacity_);
-    // Nothing is young before anything had to leave: a cache that never fills is spared the question at each hit.
-    shard_->small_young.put(0);
   }
 
   /// A hit: up to two bits, and no store at all once they are full. Hits in the younger half of the small queue do not
@@ -139,7 +137,6 @@ class Eviction {
   /// An evicted entry leaves its fingerprint. Before unlink().
   void remember(u32 slot) noexcept {
     if (lru_) return;
-    if (shard_->small_young.get() == 0) set_share(shard_->small_share.get());
     const Slot& s = at(slot);
     ghost_put((s.queue.get() & 15) == kQueueSmall ? 0 : 1, mix(s.hash.get()));
   }

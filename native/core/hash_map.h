@@ -1,11 +1,11 @@
 // The open-addressing map of a shard: groups of control bytes over slots that never move.
 //
-// Probe sequence: the home group hash * groups / 2^32, then the following groups in order, wrapping once: it visits every
-// group exactly once. Four groups share a line, so a second probe is seldom a second cache miss. A group that some living
-// entry had to pass says so in its overflow count; a search ends at the first group whose count is zero. Removal takes the
-// counts back, so there are no tombstones: at the load that plan() in region.cc chooses, a map that has churned for months
-// probes like a fresh one (I2). A count that reaches kStuck stays there: only keys chosen to collide come so far, and then
-// searches just do not end there.
+// Probe sequence: two home groups, chosen by hash, then the groups behind the second in order, wrapping once. An entry goes
+// where there is more room of its two homes, so groups fill evenly (Azar et al., "Balanced allocations", 1994): at 5/6 of
+// the slots hardly any entry finds both full, in a fresh map and after any churn alike. With one home and overflow behind it,
+// a map that churns ends up looking at dozens of groups to be sure of a miss, since entries that were displaced once
+// stay so. Those few that find both full are counted in the overflow of each group that they pass, from the second home on; a
+// search ends at the first group behind the first home whose count is zero. Removal takes the counts back: no tombstones (I2).
 //
 // Readers may search while the lock's holder changes the map: slots stay where they are, an entry's control byte is written
 // after its slot, and the caller validates the slot's sequence word.
@@ -25,42 +25,60 @@ class HashMap {
   HashMap(void* groups, u32 group_count) noexcept : groups_(static_cast<Word<u64>*>(groups)), count_(group_count) {}
 
   [[nodiscard]] u32 home(u32 hash) const noexcept { return static_cast<u32>((u64{hash} * count_) >> 32); }
-  void prefetch_home(u32 hash) const noexcept { prefetch(groups_ + 2 * u64{home(hash)}); }
+  [[nodiscard]] u32 second_home(u32 hash) const noexcept {
+    const u32 mixed = (hash ^ hash >> 15) * 0x9e37'79b1u;
+    const u32 g = home(mixed ^ mixed >> 13);
+    return g != home(hash) ? g : after(g);
+  }
+  [[nodiscard]] u32 after(u32 group) const noexcept { return group + 1 == count_ ? 0 : group + 1; }
+
+  void prefetch_home(u32 hash) const noexcept {
+    prefetch(groups_ + 2 * u64{home(hash)});
+    prefetch(groups_ + 2 * u64{second_home(hash)});
+  }
 
   /// The slot for which same(slot) holds, or kNil.
   template <class Same>
   [[nodiscard]] u32 find(u32 hash, u8 tag, Same&& same) const noexcept {
-    u32 g = home(hash);
-    for (u32 probes = 0; probes < count_; ++probes) {
-      const Group group(groups_ + 2 * u64{g});
+    u32 slot = kNil;
+    const auto look = [&](const Group& group, u32 g) noexcept {
       for (u32 lanes = group.match(tag); lanes != 0; lanes &= lanes - 1) {
-        const u32 slot = g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
-        if (same(slot)) return slot;
+        slot = g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
+        if (same(slot)) return true;
       }
+      return false;
+    };
+    u32 g = home(hash);
+    if (look(at(g), g)) return slot;
+    g = second_home(hash);
+    for (u32 probes = 0; probes < count_; ++probes, g = after(g)) {
+      const Group group = at(g);
+      if (look(group, g)) return slot;
       if (group.overflow() == 0) return kNil;
-      g = g + 1 == count_ ? 0 : g + 1;
     }
     return kNil;
   }
 
-  /// The first slot whose tag agrees, for prefetching; kNil when the home group has none.
+  /// The first slot of the homes whose tag agrees, for prefetching; kNil when there is none.
   [[nodiscard]] u32 likely(u32 hash, u8 tag) const noexcept {
-    const u32 g = home(hash);
-    const u32 lanes = Group(groups_ + 2 * u64{g}).match(tag);
-    return lanes == 0 ? kNil : g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
+    for (const u32 g : {home(hash), second_home(hash)})
+      if (const u32 lanes = at(g).match(tag); lanes != 0) return g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
+    return kNil;
   }
 
   /// Reserves a slot for a hash: counts the groups passed. kNil when the map is full.
   [[nodiscard]] u32 reserve(u32 hash) noexcept {
-    const u32 start = home(hash);
-    u32 g = start;
-    for (u32 probes = 0; probes < count_; ++probes) {
-      const u32 lanes = Group(groups_ + 2 * u64{g}).empty();
-      if (lanes != 0) {
-        for (u32 p = start; p != g; p = p + 1 == count_ ? 0 : p + 1) bump(p, 1);
-        return g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
-      }
-      g = g + 1 == count_ ? 0 : g + 1;
+    const u32 first = home(hash), second = second_home(hash);
+    const u32 in_first = at(first).empty(), in_second = at(second).empty();
+    if ((in_first | in_second) != 0) {
+      const bool other = std::popcount(in_second) > std::popcount(in_first);
+      return (other ? second : first) * kGroupSlots + static_cast<u32>(std::countr_zero(other ? in_second : in_first));
+    }
+    for (u32 g = after(second), probes = 1; probes < count_; ++probes, g = after(g)) {
+      const u32 lanes = at(g).empty();
+      if (lanes == 0) continue;
+      for (u32 passed = second; passed != g; passed = after(passed)) bump(passed, 1);
+      return g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
     }
     return kNil;
   }
@@ -71,20 +89,25 @@ class HashMap {
   void erase(u32 slot, u32 hash) noexcept {
     control(slot).release(0);
     const u32 g = slot / kGroupSlots;
-    for (u32 p = home(hash), n = 0; p != g && n < count_; p = p + 1 == count_ ? 0 : p + 1, ++n) bump(p, -1);
+    if (g == home(hash)) return;
+    for (u32 passed = second_home(hash), n = 0; passed != g && n < count_; passed = after(passed), ++n) bump(passed, -1);
   }
 
   [[nodiscard]] u8 tag_of(u32 slot) const noexcept { return const_cast<HashMap*>(this)->control(slot).get(); }
-  [[nodiscard]] u32 overflow_of(u32 group) const noexcept { return Group(groups_ + 2 * u64{group}).overflow(); }
+  [[nodiscard]] u32 overflow_of(u32 group) const noexcept { return at(group).overflow(); }
   [[nodiscard]] u32 groups() const noexcept { return count_; }
 
   /// Groups that a search for the entry in this slot looks at.
-  [[nodiscard]] u32 probe_length(u32 slot, u32 hash) const noexcept {
-    const u32 from = home(hash), to = slot / kGroupSlots;
-    return (to >= from ? to - from : to + count_ - from) + 1;
+  [[nodiscard]] u32 probe_length(u32 slot, u32 hash) const noexcept { return slot / kGroupSlots == home(hash) ? 1 : 2 + passed(slot, hash); }
+  /// Groups whose overflow counts the entry in this slot.
+  [[nodiscard]] u32 passed(u32 slot, u32 hash) const noexcept {
+    const u32 g = slot / kGroupSlots, second = second_home(hash);
+    if (g == home(hash)) return 0;
+    return g >= second ? g - second : g + count_ - second;
   }
 
  private:
+  [[nodiscard]] Group at(u32 group) const noexcept { return Group(groups_ + 2 * u64{group}); }
   [[nodiscard]] Word<u8>& control(u32 slot) noexcept {
     return reinterpret_cast<Word<u8>*>(groups_ + 2 * u64{slot / kGroupSlots})[slot % kGroupSlots];
   }

@@ -5,7 +5,7 @@
 //
 //   group    16 bytes: what a probe looks at
 //             0 .. 13   control bytes, one a slot: 0 empty, else the 8-bit tag of the slot's hash (1 .. 255)
-//            14 .. 15   overflow: how many entries, alive now, probed past this group when they were inserted
+//            14 .. 15   overflow: how many entries, alive now, passed this group because it and their homes were full
 //
 //   slot     64 bytes, one line: all that a hit needs besides the value
 //             0  seq         u32  odd while being written; grows by two with every change of the entry
@@ -36,7 +36,8 @@
 //
 // Invariants (code, validate() and tests cite them by number):
 //   I1  A control byte is non-zero exactly when its slot is in a queue.
-//   I2  An entry lies in the first group of its probe sequence that had room; each group passed counts it in overflow.
+//   I2  An entry lies in one of its two home groups, or behind the second where both were full when it came; then each
+//       group from the second home up to its own counts it in overflow.
 //   I3  A slot with a finite deadline is in exactly one wheel bucket; others are in none.
 //   I4  A slot that is not free is in exactly one of the queues; the counts agree.
 //   I5  Blocks tile the arena; no two neighbours are both free; free bytes agree with the free lists.
@@ -249,6 +250,7 @@ enum ValueTag : u8 {
 // A LocalCache leaves longer strings to JavaScript and keeps their digest.
 inline constexpr u32 kCellBytes = 64;
 
+// clang-format off
 #define HITPATH_SLOT_FIELDS(F)                                                                          \
   F(Slot, seq, 0) F(Slot, freq, 4) F(Slot, queue, 5) F(Slot, key_shape, 6) F(Slot, value_tag, 7)        \
   F(Slot, hash, 8) F(Slot, stamp, 12) F(Slot, deadline, 16) F(Slot, wheel_prev, 24)                     \
@@ -298,6 +300,8 @@ inline constexpr u32 kCellBytes = 64;
   S(TAG_LATIN1, kTagLatin1) S(TAG_UTF16, kTagUtf16) S(TAG_MSGPACK, kTagMsgpack)                          \
   S(TAG_BUFFER, kTagBuffer) S(TAG_ARRAY, kTagArray) S(TAG_ND_ARRAY, kTagNdArray)                         \
   S(CELL_BYTES, kCellBytes)
+
+// clang-format on
 
 #define HITPATH_ASSERT_OFFSET(type, field, at) \
   static_assert(offsetof(type, field) == at, #type "." #field " is not where the picture draws it");

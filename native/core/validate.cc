@@ -13,11 +13,9 @@ const char* check_place(const HashMap& map, const Slot& s, u32 slot) noexcept {
   if (used != (map.tag_of(slot) != 0)) return "I1: a control byte and its slot disagree";
   if ((s.seq.get() & 1) != 0) return "I7: a slot is left half written";
   if (!used) return nullptr;
-  const u32 to = slot / kGroupSlots;
-  for (u32 g = map.home(s.hash.get()), n = 0; g != to; g = g + 1 == map.groups() ? 0 : g + 1) {
+  const u32 hash = s.hash.get();
+  for (u32 g = map.second_home(hash), n = map.passed(slot, hash); n != 0; g = map.after(g), --n)
     if (map.overflow_of(g) == 0) return "I2: an entry lies beyond a group that counts none";
-    if (++n > map.groups()) return "I2: an entry lies outside its probe sequence";
-  }
   return nullptr;
 }
 
@@ -38,7 +36,7 @@ const char* Cache::validate() noexcept {
         continue;
       }
       ++used;
-      passed += shard.map.probe_length(i, s.hash.get()) - 1;
+      passed += shard.map.passed(i, s.hash.get());
       if (std::isfinite(s.deadline.get()) != shard.wheel.scheduled(i)) return "I3: a deadline and the wheel disagree";
       timed += shard.wheel.scheduled(i);
       if (s.queue.get() >> 4 != kInlineNone) continue;

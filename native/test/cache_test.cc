@@ -814,6 +814,7 @@ TEST(entries_that_were_hit_survive_a_scan) {
 
 TEST(two_touches_in_a_burst_are_one) {
   Store s(room_for(100));
+  for (u32 i = 0; i < 110; ++i) s.set(numbered("before", i), "v");  // nothing is young until something had to leave
   for (u32 i = 0; i < 100; ++i) {
     s.set(numbered("once", i), "v");
     s.get(numbered("once", i));

@@ -43,12 +43,12 @@ class Ground {
     for (u32 g = 0; g < map.groups(); ++g) sum += map.overflow_of(g);
     return sum;
   }
-  /// Groups that a search for a key that is not there looks at, from each home.
+  /// Groups that a search for a key that is not there looks at, from each second home.
   [[nodiscard]] f64 mean_miss() const {
     u64 sum = 0;
     for (u32 home = 0; home < map.groups(); ++home) {
-      ++sum;
-      for (u32 g = home; map.overflow_of(g) != 0; g = g + 1 == map.groups() ? 0 : g + 1) ++sum;
+      sum += 2;
+      for (u32 g = home; map.overflow_of(g) != 0; g = map.after(g)) ++sum;
     }
     return static_cast<f64>(sum) / map.groups();
   }
@@ -146,12 +146,12 @@ TEST(probes_after_a_hundred_capacities_of_churn_are_those_of_a_fresh_map) {
   }
   std::printf("    mean probe: %.4f after churn, %.4f fresh; of a miss: %.4f, %.4f\n", churned.mean_probe(), fresh_mean,
               churned.mean_miss(), fresh_miss);
-  CHECK(churned.mean_probe() <= 1.02 * fresh_mean);
-  CHECK(churned.mean_miss() <= 1.2);
+  CHECK(churned.mean_probe() <= 1.1 * fresh_mean);
+  CHECK(churned.mean_miss() <= 1.1 * fresh_miss);
   u64 passed = 0;
   for (const u32 slot : slots) {
     CHECK(churned.finds(slot, tag_of(churned.hashes[slot])));
-    passed += churned.map.probe_length(slot, churned.hashes[slot]) - 1;
+    passed += churned.map.passed(slot, churned.hashes[slot]);
   }
   CHECK_EQ(churned.passed(), passed);
   for (const u32 slot : slots) churned.erase(slot);
@@ -183,14 +183,15 @@ TEST(nothing_is_lost_when_all_hashes_are_equal) {
 
 TEST(a_count_of_passers_by_that_does_not_fit_stays_and_loses_nothing) {
   Ground g(3);
-  for (u32 i = 0; i < kGroupSlots; ++i) g.insert(0, 1);
-  g.set_overflow(0, HashMap::kStuck - 1);  // as if so many had passed
+  for (u32 i = 0; i < 2 * kGroupSlots; ++i) g.insert(0, 1);
+  const u32 second = g.map.second_home(0);
+  g.set_overflow(second, HashMap::kStuck - 1);  // as if so many had passed
   const u32 a = g.insert(0, 2), b = g.insert(0, 3);
-  CHECK_EQ(g.map.overflow_of(0), u32{HashMap::kStuck});
+  CHECK_EQ(g.map.overflow_of(second), u32{HashMap::kStuck});
   CHECK(g.finds(a, 2) && g.finds(b, 3));
   g.erase(a);
   CHECK(g.finds(b, 3));
-  CHECK_EQ(g.map.overflow_of(0), u32{HashMap::kStuck});
+  CHECK_EQ(g.map.overflow_of(second), u32{HashMap::kStuck});
 }
 
 TEST(the_likely_slot_is_one_of_the_home_group_with_the_tag) {

@@ -38,9 +38,9 @@ const WIDTHS: readonly number[] = [0, ...Object.values(DTYPE).map((code) => dtyp
  */
 function typedCodeOf(value: unknown): number | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const { constructor } = value
-  if (constructor === Float64Array) return DTYPE.float64
-  if (constructor === Float32Array) return DTYPE.float32
+  const maker: unknown = value.constructor
+  if (maker === Float64Array) return DTYPE.float64
+  if (maker === Float32Array) return DTYPE.float32
   return codeOf(value)
 }
 
@@ -115,7 +115,10 @@ export function readArray(value: NdArrayLike): void {
   }
   const code = typedCodeOf(value)
   const length = (value as { readonly length?: unknown }).length
-  if (code === undefined || length === 0) return readView(value) // which refuses a detached one
+  if (code === undefined || length === 0) {
+    readView(value) // which refuses a detached one
+    return
+  }
   doubles[SHAPE] = length as number
   found(value as TypedArray, code, 1, length as number, 0, false)
 }

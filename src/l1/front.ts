@@ -2,7 +2,7 @@
  * The front: remembers in JavaScript where string keys were found, so that a repeated hit does not cross to native code.
  *
  * A place holds a key, its slot, the slot's sequence word and the time until which the hit may be trusted. A key has one
- * place, chosen by its length and last four units; equal content is what counts, not the same string object. Always
+ * place, chosen by its length, its last four units and four in its middle (where a symbol often stands); equal content is what counts, not the same string object. Always
  * true: a hit is given only while the slot's sequence word is unchanged and the tick leaves TICK_SLACK_MS until the
  * deadline; nearer to it the exact clock of the native side decides.
  *
@@ -107,11 +107,13 @@ export class Front {
 }
 
 function place(key: string, n: number): number {
-  return (
-    Math.imul(
-      n + key.charCodeAt(n - 1) + (key.charCodeAt(n - 2) << 7) + (key.charCodeAt(n - 3) << 14) + (key.charCodeAt(n - 4) << 21),
-      0x9e37_79b1,
-    ) >>>
-    (32 - BITS)
-  )
+  const middle = n >> 1
+  const tail =
+    n + key.charCodeAt(n - 1) + (key.charCodeAt(n - 2) << 7) + (key.charCodeAt(n - 3) << 14) + (key.charCodeAt(n - 4) << 21)
+  const inner =
+    key.charCodeAt(middle) +
+    (key.charCodeAt(middle - 1) << 7) +
+    (key.charCodeAt(middle - 2) << 14) +
+    (key.charCodeAt(middle + 1) << 21)
+  return (Math.imul(tail, 0x9e37_79b1) ^ Math.imul(inner, 0x85eb_ca6b)) >>> (32 - BITS)
 }

@@ -20,7 +20,10 @@ function ended(worker: Worker): Promise<number> {
 }
 
 function child(name: string, ...flags: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [...flags, fileURLToPath(file(name))], { encoding: 'utf8', timeout: 50_000 })
+  return spawnSync(process.execPath, [...flags, fileURLToPath(file(name))], {
+    encoding: 'utf8',
+    timeout: 50_000,
+  })
 }
 
 describe('the handle of a SharedCache', () => {
@@ -59,22 +62,28 @@ test('four workers lose no update, read no torn value and nothing that expired',
   const cache = SharedCache.create<Float64Array>({ maxBytes: 2 ** 24, shards: 2 })
   const workers = Array.from(
     { length: 4 },
-    (_, id) => new Worker(file('torn.mjs'), { workerData: { handle: cache.handle, id, workers: 4, operations: 3000 } }),
+    (_, id) =>
+      new Worker(file('torn.mjs'), {
+        workerData: { handle: cache.handle, id, workers: 4, operations: 3000 },
+      }),
   )
   const exits = workers.map(ended)
   expect(await Promise.all(workers.map((worker) => answer(worker)))).toEqual([[], [], [], []])
   await Promise.all(exits)
   cache.validate()
-  for (let id = 0; id < 4; id++) for (let i = 0; i < 20; i++) expect(cache.get(`own:${id}:${i}`)?.[0]).toBe(id * 1e7 + 2980 + i)
+  for (let id = 0; id < 4; id++)
+    for (let i = 0; i < 20; i++) expect(cache.get(`own:${id}:${i}`)?.[0]).toBe(id * 1e7 + 2980 + i)
   expect(cache.stats().evictions).toBe(0)
 })
 
 test('forty workers are terminated at any moment; the region stays sound and their pins come back', async () => {
   const cache = SharedCache.create<unknown>({ maxBytes: 2 ** 20, maxEntries: 500, shards: 2 })
   for (let round = 0; round < 20; round++) {
-    const workers = [0, 1].map((i) => new Worker(file('churn.mjs'), { workerData: { handle: cache.handle, seed: round * 2 + i } }))
+    const workers = [0, 1].map(
+      (i) => new Worker(file('churn.mjs'), { workerData: { handle: cache.handle, seed: round * 2 + i } }),
+    )
     await Promise.all(workers.map((worker) => answer(worker)))
-    const until = performance.now() + (round * 7) % 40
+    const until = performance.now() + ((round * 7) % 40)
     while (performance.now() < until) {
       cache.set(`key:${round}`, new Float64Array(600).fill(round))
       cache.getInto(`key:${round}`, new Float64Array(600))
@@ -82,10 +91,12 @@ test('forty workers are terminated at any moment; the region stays sound and the
     await Promise.all(workers.map((worker) => worker.terminate()))
     cache.validate()
   }
-  expect(cache.stats().pinnedBytes).toBe(0)
   cache.clear()
-  expect(cache.size).toBe(0)
-  for (let i = 0; i < 100; i++) expect(cache.set(`after${i}`, new Float64Array(600).fill(i)).get(`after${i}`)).toEqual(new Float64Array(600).fill(i))
+  expect([cache.size, cache.stats().pinnedBytes]).toEqual([0, 0])
+  for (let i = 0; i < 100; i++)
+    expect(cache.set(`after${i}`, new Float64Array(600).fill(i)).get(`after${i}`)).toEqual(
+      new Float64Array(600).fill(i),
+    )
   cache.validate()
 })
 

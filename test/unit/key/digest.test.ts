@@ -22,7 +22,11 @@ const CODES: Readonly<Record<string, number>> = {
 }
 
 /** The definition in the documentation of digest(), by another implementation of XXH3. */
-async function defined(array: TypedArray, shape: readonly number[], dtype = CODES[array.constructor.name]!): Promise<string> {
+async function defined(
+  array: TypedArray,
+  shape: readonly number[],
+  dtype = CODES[array.constructor.name]!,
+): Promise<string> {
   const elements = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
   const header = Buffer.alloc(2 + 8 * shape.length)
   header[0] = dtype
@@ -41,7 +45,11 @@ describe('digest', () => {
     ['the same as a scalar', { data: Float64Array.of(1.5), shape: [] }, 'de717603cb028e0c15fe4a3d20418ad9'],
     ['[2, 3]', { data: SIX, shape: [2, 3] }, 'c4596b9ff6cad3883a627e167e3d9d81'],
     ['[3, 2]', { data: SIX, shape: [3, 2] }, '1df50561bf6b1931ee78424d1d087f0e'],
-    ['a window', { data: Float64Array.from({ length: 300 }, (_, i) => i / 7), shape: [60, 5] }, '1dc7105106d584ec78c398e4895fdb05'],
+    [
+      'a window',
+      { data: Float64Array.from({ length: 300 }, (_, i) => i / 7), shape: [60, 5] },
+      '1dc7105106d584ec78c398e4895fdb05',
+    ],
     ['one int64', BigInt64Array.of(-1n), '4e42d594e6c6219bf1850b2bda0c9820'],
     ['[0, 3]', { data: new Float64Array(0), shape: [0, 3] }, 'b31d395ed1cdbccb347be96752027bb1'],
   ])('golden: %s', (_name, array, golden) => {
@@ -50,16 +58,38 @@ describe('digest', () => {
 
   test('is the documented one for any type, shape and length', async () => {
     const lengths = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(1024, 4096, 9600))
-    const makers = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array, BigUint64Array, Float32Array, Float64Array]
+    const makers = [
+      Int8Array,
+      Uint8Array,
+      Uint8ClampedArray,
+      Int16Array,
+      Uint16Array,
+      Int32Array,
+      Uint32Array,
+      BigInt64Array,
+      BigUint64Array,
+      Float32Array,
+      Float64Array,
+    ]
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...makers), lengths, fc.integer({ min: 1, max: 7 }), fc.nat(255), fc.nat(3), async (Maker, length, rows, start, offset) => {
-        const width = Maker.BYTES_PER_ELEMENT
-        const bytes = Uint8Array.from({ length: (length + offset) * width }, (_, i) => (start + i * 167) & 255)
-        const array = new Maker(bytes.buffer, offset * width, length)
-        expect(digest(array)).toBe(await defined(array, [length]))
-        const shape = length % rows === 0 ? [rows, length / rows, 1] : [length, 1]
-        expect(digest({ data: array, shape })).toBe(await defined(array, shape))
-      }),
+      fc.asyncProperty(
+        fc.constantFrom(...makers),
+        lengths,
+        fc.integer({ min: 1, max: 7 }),
+        fc.nat(255),
+        fc.nat(3),
+        async (Maker, length, rows, start, offset) => {
+          const width = Maker.BYTES_PER_ELEMENT
+          const bytes = Uint8Array.from(
+            { length: (length + offset) * width },
+            (_, i) => (start + i * 167) & 255,
+          )
+          const array = new Maker(bytes.buffer, offset * width, length)
+          expect(digest(array)).toBe(await defined(array, [length]))
+          const shape = length % rows === 0 ? [rows, length / rows, 1] : [length, 1]
+          expect(digest({ data: array, shape })).toBe(await defined(array, shape))
+        },
+      ),
       { numRuns: 300, seed: 20_240_502 },
     )
   })
@@ -72,7 +102,10 @@ describe('digest', () => {
   test('of a strided array is that of its copy in C order', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ extent: fc.integer({ min: 1, max: 7 }), step: fc.integer({ min: -3, max: 3 }) }), { minLength: 1, maxLength: 4 }),
+        fc.array(
+          fc.record({ extent: fc.integer({ min: 1, max: 7 }), step: fc.integer({ min: -3, max: 3 }) }),
+          { minLength: 1, maxLength: 4 },
+        ),
         (axes) => {
           const shape = axes.map(({ extent }) => extent)
           let low = 0
@@ -91,7 +124,9 @@ describe('digest', () => {
             else for (let i = 0; i < shape[axis]!; i++) walk(axis + 1, at + i * strides[axis]!)
           }
           walk(0, offset)
-          expect(digest({ data, shape, strides, offset })).toBe(digest({ data: Float64Array.from(dense), shape }))
+          expect(digest({ data, shape, strides, offset })).toBe(
+            digest({ data: Float64Array.from(dense), shape }),
+          )
         },
       ),
       { numRuns: 300, seed: 20_240_503 },
@@ -105,9 +140,14 @@ describe('digest', () => {
     expect(digest(quiet)).not.toBe(digest(payload))
   })
 
-  test.each([null, undefined, 5, 'text', {}, [1], new ArrayBuffer(8), new DataView(new ArrayBuffer(8))])('%s has none', (value) => {
-    expect(() => digest(value as unknown as NdArrayLike)).toThrow(expect.objectContaining({ name: 'HitpathError' }))
-  })
+  test.each([null, undefined, 5, 'text', {}, [1], new ArrayBuffer(8), new DataView(new ArrayBuffer(8))])(
+    '%s has none',
+    (value) => {
+      expect(() => digest(value as unknown as NdArrayLike)).toThrow(
+        expect.objectContaining({ name: 'HitpathError' }),
+      )
+    },
+  )
 
   test('of what cannot be read is an error', () => {
     const gone = new Float64Array(100)

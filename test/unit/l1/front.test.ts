@@ -11,7 +11,8 @@ const KINDS: readonly (readonly [string, Make])[] = [
 
 /** Hits a key so often that it is answered in JavaScript. */
 function heat(cache: AnyCache, key: string, expected: unknown): void {
-  for (let i = 0; i < 3000; i++) if (cache.get(key) !== expected) throw new Error(`hit ${i} gave ${String(cache.get(key))}`)
+  for (let i = 0; i < 3000; i++)
+    if (cache.get(key) !== expected) throw new Error(`hit ${i} gave ${String(cache.get(key))}`)
 }
 
 describe.each(KINDS)('a key that a %s answers from memory of its place', (_, make) => {

@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { LocalCache, PreparedKey, SharedCache } from '../../../src/index.js'
 
 type AnyCache = LocalCache<unknown> | SharedCache<unknown>
-const KINDS: readonly (readonly [string, (options?: { maxEntries?: number; clock?: { now(): number } }) => AnyCache])[] = [
+const KINDS: readonly (readonly [
+  string,
+  (options?: { maxEntries?: number; clock?: { now(): number } }) => AnyCache,
+])[] = [
   ['LocalCache', (options) => new LocalCache(options)],
   ['SharedCache', (options) => SharedCache.create({ maxBytes: 2 ** 22, shards: 2, ...options })],
 ]
@@ -12,7 +15,14 @@ describe.each(KINDS)('iteration over a %s', (_, make) => {
     const cache = make()
     const long = 'x'.repeat(500)
     const array = Float64Array.of(1, 2)
-    const entries = new Map<unknown, number>([['a', 1], ['', 2], [long, 3], ['ж\ud800', 4], [5, 5], [-1.5, 6]])
+    const entries = new Map<unknown, number>([
+      ['a', 1],
+      ['', 2],
+      [long, 3],
+      ['ж\ud800', 4],
+      [5, 5],
+      [-1.5, 6],
+    ])
     for (const [key, value] of entries) cache.set(key as string, value)
     cache.set(array, 7)
     const seen = [...cache]

@@ -32,14 +32,34 @@ describe.each(KINDS)('a number as key of a %s', (_, make) => {
     const cache = make()
     cache.set(-0, 'zero').set(Number.NaN, 'nan')
     const otherNaN = new Float64Array(BigUint64Array.of(0xfff8_0000_dead_beefn).buffer)[0]!
-    expect([cache.get(0), cache.get(-0), cache.get(Number.NaN), cache.get(otherNaN)]).toEqual(['zero', 'zero', 'nan', 'nan'])
+    expect([cache.get(0), cache.get(-0), cache.get(Number.NaN), cache.get(otherNaN)]).toEqual([
+      'zero',
+      'zero',
+      'nan',
+      'nan',
+    ])
     expect(cache.size).toBe(2)
   })
 
-  test.each([Infinity, -Infinity, Number.MAX_SAFE_INTEGER, 0.1, -1, 2 ** 31, 2 ** 32, 5e-324, Number.MAX_VALUE])('%s', (key) => {
+  test.each([
+    Infinity,
+    -Infinity,
+    Number.MAX_SAFE_INTEGER,
+    0.1,
+    -1,
+    2 ** 31,
+    2 ** 32,
+    5e-324,
+    Number.MAX_VALUE,
+  ])('%s', (key) => {
     const cache = make()
     cache.set(key, 'here')
-    expect([cache.get(key), [...cache.keys()], cache.has(-key), cache.delete(key)]).toEqual(['here', [key], false, true])
+    expect([cache.get(key), [...cache.keys()], cache.has(-key), cache.delete(key)]).toEqual([
+      'here',
+      [key],
+      false,
+      true,
+    ])
   })
 
   test('is not an array of it, nor the digest of one', () => {
@@ -75,11 +95,16 @@ describe.each(KINDS)('an array as key of a %s', (_, make) => {
 
   test('[2, 3] and [3, 2] of the same elements are two keys', () => {
     const cache = make()
-    cache.set({ data: SIX, shape: [2, 3] }, '2x3').set({ data: SIX, shape: [3, 2] }, '3x2').set(SIX, '6')
+    cache
+      .set({ data: SIX, shape: [2, 3] }, '2x3')
+      .set({ data: SIX, shape: [3, 2] }, '3x2')
+      .set(SIX, '6')
     expect(cache.get(ndarray(SIX, [2, 3]))).toBe('2x3')
     expect(cache.get(new NdArray(SIX, [3, 2]))).toBe('3x2')
     expect(cache.get({ data: SIX, dims: [2, 3], type: 'float64' })).toBe('2x3')
-    expect(cache.get({ data: () => SIX, dataSync: () => SIX, shape: [3, 2] } as unknown as CacheKey)).toBe('3x2')
+    expect(cache.get({ data: () => SIX, dataSync: () => SIX, shape: [3, 2] } as unknown as CacheKey)).toBe(
+      '3x2',
+    )
     expect(cache.get(SIX)).toBe('6')
   })
 
@@ -90,8 +115,18 @@ describe.each(KINDS)('an array as key of a %s', (_, make) => {
     ['one column', ndarray(SIX, [2, 3]).pick(null, 1), Float64Array.of(1, 4), [2]],
     ['from an offset', ndarray(SIX, [2, 3]).lo(1, 1), Float64Array.of(4, 5), [1, 2]],
     ['a scalar', ndarray(SIX, [2, 3]).pick(1, 1), Float64Array.of(4), []],
-    ['repeated, stride 0', { data: SIX, shape: [2, 2], strides: [0, 1], offset: 4 }, Float64Array.of(4, 5, 4, 5), [2, 2]],
-    ['large and transposed', ndarray(counting(6000), [60, 100]).transpose(1, 0), transposed(60, 100), [100, 60]],
+    [
+      'repeated, stride 0',
+      { data: SIX, shape: [2, 2], strides: [0, 1], offset: 4 },
+      Float64Array.of(4, 5, 4, 5),
+      [2, 2],
+    ],
+    [
+      'large and transposed',
+      ndarray(counting(6000), [60, 100]).transpose(1, 0),
+      transposed(60, 100),
+      [100, 60],
+    ],
     ['of three dimensions', ndarray(counting(24), [2, 3, 4]).transpose(2, 0, 1), permuted(), [4, 2, 3]],
   ])('a strided array equals its copy in C order: %s', (_name, strided, dense, shape) => {
     const cache = make()
@@ -226,7 +261,8 @@ describe.each(KINDS)('what is no key of a %s', (_, make) => {
 
   test('a dtype that contradicts the data', () => {
     const cache = make()
-    for (const call of calls(cache, { data: SIX, shape: [6], dtype: 'float32' })) expect(call).toThrow(code('DTYPE_MISMATCH'))
+    for (const call of calls(cache, { data: SIX, shape: [6], dtype: 'float32' }))
+      expect(call).toThrow(code('DTYPE_MISMATCH'))
   })
 
   test.each([4, 400])('an array of %i bytes whose buffer was transferred', (length) => {
@@ -242,7 +278,10 @@ describe.each(KINDS)('what is no key of a %s', (_, make) => {
 
   test.each([8, 400])('an array of %i bytes whose resizable buffer shrank', (length) => {
     const cache = make()
-    const Resizable = ArrayBuffer as unknown as new (bytes: number, options: object) => ArrayBuffer & { resize(to: number): void }
+    const Resizable = ArrayBuffer as unknown as new (
+      bytes: number,
+      options: object,
+    ) => ArrayBuffer & { resize(to: number): void }
     const buffer = new Resizable(length, { maxByteLength: length })
     const array = new Uint8Array(buffer, 0, length).fill(7)
     cache.set(array, 'here')
@@ -253,53 +292,56 @@ describe.each(KINDS)('what is no key of a %s', (_, make) => {
   })
 })
 
-describe.each(KINDS)('the getters of an array in an object, which are the user’s code, with a %s', (_, make) => {
-  /** An ndarray whose data is read through `during`. */
-  function keyWith(during: () => unknown): CacheKey {
-    return {
-      get data() {
-        during()
-        return SIX
-      },
-      shape: [6],
+describe.each(KINDS)(
+  'the getters of an array in an object, which are the user’s code, with a %s',
+  (_, make) => {
+    /** An ndarray whose data is read through `during`. */
+    function keyWith(during: () => unknown): CacheKey {
+      return {
+        get data() {
+          during()
+          return SIX
+        },
+        shape: [6],
+      }
     }
-  }
 
-  test('may use another cache, or this one', () => {
-    const [cache, other] = [make(), make()]
-    cache.set(SIX, 'mine')
-    other.set(SIX, 'theirs').set('string', 'theirs')
-    const busy = keyWith(() => {
-      other.get('string')
-      other.peek(SIX)
-      other.set('string', 1, { ttl: 1 })
-      cache.peek('string')
-      cache.get(ndarray(SIX, [3, 2]).transpose(1, 0))
-      cache.get(Uint8Array.of(1))
+    test('may use another cache, or this one', () => {
+      const [cache, other] = [make(), make()]
+      cache.set(SIX, 'mine')
+      other.set(SIX, 'theirs').set('string', 'theirs')
+      const busy = keyWith(() => {
+        other.get('string')
+        other.peek(SIX)
+        other.set('string', 1, { ttl: 1 })
+        cache.peek('string')
+        cache.get(ndarray(SIX, [3, 2]).transpose(1, 0))
+        cache.get(Uint8Array.of(1))
+      })
+      expect([cache.get(busy), cache.peek(busy), cache.has(busy)]).toEqual(['mine', 'mine', true])
+      cache.set(busy, 'new')
+      expect([cache.get(SIX), cache.remainingTtl(SIX), other.get(SIX)]).toEqual(['new', Infinity, 'theirs'])
+      expect([cache.delete(busy), cache.has(SIX), other.has(SIX)]).toEqual([true, false, true])
     })
-    expect([cache.get(busy), cache.peek(busy), cache.has(busy)]).toEqual(['mine', 'mine', true])
-    cache.set(busy, 'new')
-    expect([cache.get(SIX), cache.remainingTtl(SIX), other.get(SIX)]).toEqual(['new', Infinity, 'theirs'])
-    expect([cache.delete(busy), cache.has(SIX), other.has(SIX)]).toEqual([true, false, true])
-  })
 
-  test('may close the cache', () => {
-    const cache = make()
-    expect(() => cache.get(keyWith(() => cache.close()))).toThrow(code('CLOSED'))
-    const another = make()
-    expect(() => another.getMany(['a', 'b', keyWith(() => another.close())])).toThrow(code('CLOSED'))
-  })
-
-  test('may throw', () => {
-    const cache = make()
-    const broken = keyWith(() => {
-      throw new RangeError('mine')
+    test('may close the cache', () => {
+      const cache = make()
+      expect(() => cache.get(keyWith(() => cache.close()))).toThrow(code('CLOSED'))
+      const another = make()
+      expect(() => another.getMany(['a', 'b', keyWith(() => another.close())])).toThrow(code('CLOSED'))
     })
-    cache.set(SIX, 'here')
-    expect(() => cache.get(broken)).toThrow()
-    expect(cache.get(SIX)).toBe('here')
-  })
-})
+
+    test('may throw', () => {
+      const cache = make()
+      const broken = keyWith(() => {
+        throw new RangeError('mine')
+      })
+      cache.set(SIX, 'here')
+      expect(() => cache.get(broken)).toThrow()
+      expect(cache.get(SIX)).toBe('here')
+    })
+  },
+)
 
 function transposed(rows: number, columns: number): Float64Array {
   return Float64Array.from({ length: rows * columns }, (_, i) => (i % rows) * columns + Math.floor(i / rows))
@@ -308,6 +350,7 @@ function transposed(rows: number, columns: number): Float64Array {
 /** [2, 3, 4] with its axes moved to [4, 2, 3]. */
 function permuted(): Float64Array {
   const out = new Float64Array(24)
-  for (let k = 0, at = 0; k < 4; k++) for (let i = 0; i < 2; i++) for (let j = 0; j < 3; j++) out[at++] = 12 * i + 4 * j + k
+  for (let k = 0, at = 0; k < 4; k++)
+    for (let i = 0; i < 2; i++) for (let j = 0; j < 3; j++) out[at++] = 12 * i + 4 * j + k
   return out
 }

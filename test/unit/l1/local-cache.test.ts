@@ -55,16 +55,23 @@ describe('a LocalCache', () => {
     cache.validate()
   })
 
-  test.each(['', 'a', 'abc', 'x'.repeat(64), 'x'.repeat(65), 'é'.repeat(64), 'ж'.repeat(32), 'ж'.repeat(33), 'ж'.repeat(300)])(
-    'a string key of any length and alphabet: %s',
-    (key) => {
-      const cache = new LocalCache<number>()
-      cache.set(key, 1).set(`${key}!`, 2)
-      expect([cache.get(key), cache.get(`${key}!`), cache.get(`?${key}`)]).toEqual([1, 2, undefined])
-      expect([...cache.keys()].sort()).toEqual([key, `${key}!`].sort())
-      expect([cache.delete(key), cache.get(key), cache.get(`${key}!`)]).toEqual([true, undefined, 2])
-    },
-  )
+  test.each([
+    '',
+    'a',
+    'abc',
+    'x'.repeat(64),
+    'x'.repeat(65),
+    'é'.repeat(64),
+    'ж'.repeat(32),
+    'ж'.repeat(33),
+    'ж'.repeat(300),
+  ])('a string key of any length and alphabet: %s', (key) => {
+    const cache = new LocalCache<number>()
+    cache.set(key, 1).set(`${key}!`, 2)
+    expect([cache.get(key), cache.get(`${key}!`), cache.get(`?${key}`)]).toEqual([1, 2, undefined])
+    expect([...cache.keys()].sort()).toEqual([key, `${key}!`].sort())
+    expect([cache.delete(key), cache.get(key), cache.get(`${key}!`)]).toEqual([true, undefined, 2])
+  })
 
   test('lone surrogates are units, not replacement characters', () => {
     const cache = new LocalCache<string>()
@@ -93,7 +100,12 @@ describe('the ttl', () => {
     const cache = new LocalCache<number>({ ttl: 100, clock })
     cache.set('a', 1)
     clock.ms = 1100
-    expect([cache.get('a'), cache.has('a'), cache.peek('a'), cache.remainingTtl('a')]).toEqual([1, true, 1, 0])
+    expect([cache.get('a'), cache.has('a'), cache.peek('a'), cache.remainingTtl('a')]).toEqual([
+      1,
+      true,
+      1,
+      0,
+    ])
     clock.ms = 1100.001
     expect([cache.peek('a'), cache.has('a'), cache.remainingTtl('a'), cache.get('a')]).toEqual([
       undefined,
@@ -156,10 +168,13 @@ describe('the ttl', () => {
 })
 
 describe('a clock that is none', () => {
-  test.each([Number.NaN, Infinity, '5', 5n, undefined, null, {}])('%s is refused when a cache is made', (reading) => {
-    const clock = { now: () => reading as number }
-    expect(() => new LocalCache({ clock })).toThrow(code('INVALID_CLOCK'))
-  })
+  test.each([Number.NaN, Infinity, '5', 5n, undefined, null, {}])(
+    '%s is refused when a cache is made',
+    (reading) => {
+      const clock = { now: () => reading as number }
+      expect(() => new LocalCache({ clock })).toThrow(code('INVALID_CLOCK'))
+    },
+  )
 
   test('is refused in any call, and the cache works when it is mended', () => {
     let reading: unknown = 0
@@ -270,9 +285,12 @@ describe('many keys at once', () => {
     expect(cache.deleteMany(['a', 'b', 2, 'a'])).toEqual([true, false, true, false])
   })
 
-  test.each([null, undefined, 5, 'abc', {}, { length: -1 }, { length: 3 }, new Set(['a'])])('%s is no list of keys', (keys) => {
-    const cache = new LocalCache<number>()
-    expect(() => cache.getMany(keys as unknown as string[])).toThrow(code('INVALID_ARGUMENT'))
-    expect(() => cache.deleteMany(keys as unknown as string[])).toThrow(code('INVALID_ARGUMENT'))
-  })
+  test.each([null, undefined, 5, 'abc', {}, { length: -1 }, { length: 3 }, new Set(['a'])])(
+    '%s is no list of keys',
+    (keys) => {
+      const cache = new LocalCache<number>()
+      expect(() => cache.getMany(keys as unknown as string[])).toThrow(code('INVALID_ARGUMENT'))
+      expect(() => cache.deleteMany(keys as unknown as string[])).toThrow(code('INVALID_ARGUMENT'))
+    },
+  )
 })

@@ -72,14 +72,33 @@ const ODD: readonly unknown[] = [
   { ttl: 5, tags: ['t'] },
   { tags: [Symbol('t')] },
   { kind: 'hitpath.SharedCache', region: new SharedArrayBuffer(64) },
-  Object.defineProperty({}, 'data', { get: () => { throw new TypeError('mine') } }),
+  Object.defineProperty({}, 'data', {
+    get: () => {
+      throw new TypeError('mine')
+    },
+  }),
   new PreparedKey({}, 'foreign'),
   Float64Array.prototype,
   Object.create(Float64Array.prototype),
   globalThis,
 ]
 
-const LOCAL = ['get', 'peek', 'has', 'remainingTtl', 'set', 'delete', 'getOrCompute', 'getMany', 'setMany', 'deleteMany', 'invalidateTag', 'invalidatePattern', 'key', 'scope'] as const
+const LOCAL = [
+  'get',
+  'peek',
+  'has',
+  'remainingTtl',
+  'set',
+  'delete',
+  'getOrCompute',
+  'getMany',
+  'setMany',
+  'deleteMany',
+  'invalidateTag',
+  'invalidatePattern',
+  'key',
+  'scope',
+] as const
 const SHARED = [...LOCAL, 'pin', 'getInto', 'getRows', 'setRows'] as const
 
 /** HitpathError, or TypeError and RangeError where they are JavaScript's own. */
@@ -110,7 +129,17 @@ type Callable = Readonly<Record<string, (...args: unknown[]) => unknown>>
 
 describe.each<[string, readonly string[], () => LocalCache<unknown> | SharedCache<unknown>]>([
   ['LocalCache', LOCAL, () => new LocalCache<unknown>({ maxEntries: 100 })],
-  ['LocalCache with a clock', LOCAL, () => new LocalCache<unknown>({ maxEntries: 100, clock: { now: () => 1 }, policy: 'lru', onRemoval: () => undefined })],
+  [
+    'LocalCache with a clock',
+    LOCAL,
+    () =>
+      new LocalCache<unknown>({
+        maxEntries: 100,
+        clock: { now: () => 1 },
+        policy: 'lru',
+        onRemoval: () => undefined,
+      }),
+  ],
   ['SharedCache', SHARED, () => SharedCache.create<unknown>({ maxBytes: 2 ** 18, shards: 2 })],
 ])('whatever the methods of a %s are called with', (_, methods, make) => {
   const SEED = 20_240_506

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { LocalCache, SharedCache, type SharedCacheHandle, type SharedCacheOptions } from '../../../src/index.js'
+import {
+  LocalCache,
+  SharedCache,
+  type SharedCacheHandle,
+  type SharedCacheOptions,
+} from '../../../src/index.js'
 import { HEADER_FINGERPRINT, HEADER_STATE } from '../../../src/native/layout.js'
 
 function code(expected: string): unknown {
@@ -21,10 +26,14 @@ describe('LocalCache refuses', () => {
     expect(() => new LocalCache({ policy: policy as 'lru' })).toThrow(code('INVALID_OPTION'))
   })
   test.each(NO_CLOCKS)('clock: %s', (clock) => {
-    expect(() => new LocalCache({ clock: clock as unknown as { now(): number } })).toThrow(code('INVALID_OPTION'))
+    expect(() => new LocalCache({ clock: clock as unknown as { now(): number } })).toThrow(
+      code('INVALID_OPTION'),
+    )
   })
   test.each([5, 'f', {}, true, null])('onRemoval: %s', (onRemoval) => {
-    expect(() => new LocalCache({ onRemoval: onRemoval as unknown as () => void })).toThrow(code('INVALID_OPTION'))
+    expect(() => new LocalCache({ onRemoval: onRemoval as unknown as () => void })).toThrow(
+      code('INVALID_OPTION'),
+    )
   })
   test.each([5, null, [], 'options', { max: 5 }, { maxEntry: 5 }])('options: %s', (options) => {
     expect(() => new LocalCache(options as object)).toThrow(code('INVALID_OPTION'))
@@ -42,7 +51,8 @@ describe('SharedCache.create refuses', () => {
     ['maxPinned', [-0.1, 1.1, Number.NaN, Infinity, '0.5', {}, true]],
     ['clock', NO_CLOCKS],
   ])('%s out of range', (name, values) => {
-    for (const value of values) expect(() => SharedCache.create({ [name]: value })).toThrow(code('INVALID_OPTION'))
+    for (const value of values)
+      expect(() => SharedCache.create({ [name]: value })).toThrow(code('INVALID_OPTION'))
   })
   test.each(NO_TTLS)('ttl: %s', (ttl) => {
     expect(() => SharedCache.create({ ttl: ttl as number })).toThrow(code('INVALID_TTL'))
@@ -50,9 +60,14 @@ describe('SharedCache.create refuses', () => {
   test.each([5, null, [], 'options', { policy: 'lru' }, { maxbytes: 2 ** 20 }])('options: %s', (options) => {
     expect(() => SharedCache.create(options as object)).toThrow(code('INVALID_OPTION'))
   })
-  test.each([{ maxBytes: 2 ** 39 }, { maxBytes: 2 ** 36, shards: 16 }, { maxBytes: 4096, shards: 64 }])('%j, which fits nowhere', (options) => {
-    expect(() => SharedCache.create(options)).toThrow(expect.objectContaining({ code: expect.stringMatching(/^(INVALID_OPTION|OUT_OF_MEMORY)$/) }))
-  })
+  test.each([{ maxBytes: 2 ** 39 }, { maxBytes: 2 ** 36, shards: 16 }, { maxBytes: 4096, shards: 64 }])(
+    '%j, which fits nowhere',
+    (options) => {
+      expect(() => SharedCache.create(options)).toThrow(
+        expect.objectContaining({ code: expect.stringMatching(/^(INVALID_OPTION|OUT_OF_MEMORY)$/) }),
+      )
+    },
+  )
   test('nothing that is in range', () => {
     for (const options of [
       { maxBytes: 4096 },
@@ -127,7 +142,9 @@ describe('attach', () => {
     for (let bit = 0; bit < HEADER_STATE * 8; bit++) {
       bytes[bit >> 3]! ^= 1 << (bit & 7)
       expect(() => SharedCache.attach(handleOf(copy)), `bit ${bit}`).toThrow(
-        expect.objectContaining({ code: expect.stringMatching(/^(INVALID_REGION|REGION_VERSION|REGION_CORRUPT)$/) }),
+        expect.objectContaining({
+          code: expect.stringMatching(/^(INVALID_REGION|REGION_VERSION|REGION_CORRUPT)$/),
+        }),
       )
       bytes[bit >> 3]! ^= 1 << (bit & 7)
     }
@@ -150,7 +167,9 @@ describe('attach', () => {
     expect(SharedCache.attach(timed.handle, { clock }).size).toBe(0)
     const plain = SharedCache.create({ maxBytes: 2 ** 16 })
     expect(() => SharedCache.attach(plain.handle, { clock })).toThrow(code('CLOCK_REQUIRED'))
-    expect(() => SharedCache.attach(plain.handle, { clocks: clock } as object)).toThrow(code('INVALID_OPTION'))
+    expect(() => SharedCache.attach(plain.handle, { clocks: clock } as object)).toThrow(
+      code('INVALID_OPTION'),
+    )
     expect(() => SharedCache.attach(plain.handle, { clock: 5 } as object)).toThrow(code('INVALID_OPTION'))
   })
 })

@@ -125,7 +125,14 @@ describe('pin()', () => {
   test('of a missing entry is undefined; of what has no bytes, the value', () => {
     const cache = SharedCache.create({ maxBytes: 2 ** 18 })
     expect(cache.pin('a')).toBeUndefined()
-    for (const value of [5, 'text', null, [1, { a: 2 }], new Float64Array(0), new NdArray(new Float32Array(0), [0])]) {
+    for (const value of [
+      5,
+      'text',
+      null,
+      [1, { a: 2 }],
+      new Float64Array(0),
+      new NdArray(new Float32Array(0), [0]),
+    ]) {
       cache.set('a', value)
       using pin = cache.pin('a')!
       expect(pin.value).toStrictEqual(value)

@@ -5,7 +5,10 @@ function code(expected: string): unknown {
   return expect.objectContaining({ name: 'HitpathError', code: expected })
 }
 
-type Make = (options?: { maxEntries?: number; clock?: { now(): number } }) => LocalCache<unknown> | SharedCache<unknown>
+type Make = (options?: {
+  maxEntries?: number
+  clock?: { now(): number }
+}) => LocalCache<unknown> | SharedCache<unknown>
 
 const KINDS: readonly (readonly [string, Make])[] = [
   ['LocalCache', (options) => new LocalCache(options)],

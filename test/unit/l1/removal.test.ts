@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { LocalCache, PreparedKey } from '../../../src/index.js'
+import { LocalCache, type PreparedKey } from '../../../src/index.js'
 
 type Removal = [key: unknown, value: number, reason: string]
 
@@ -70,7 +70,10 @@ describe('the removal listener hears of', () => {
   test('what a tag or a pattern takes, long keys included', () => {
     const { cache, removals } = listening()
     const long = 'x'.repeat(100)
-    cache.set('a', 1, { tags: ['t'] }).set(long, 2).set('xb', 3)
+    cache
+      .set('a', 1, { tags: ['t'] })
+      .set(long, 2)
+      .set('xb', 3)
     cache.invalidateTag('t')
     cache.invalidatePattern('x*')
     expect(removals.sort((a, b) => a[1] - b[1])).toEqual([

@@ -11,7 +11,10 @@ const make = (): SharedCache => SharedCache.create({ maxBytes: 2 ** 22, shards: 
 
 /** n rows of d elements, all rows different. */
 function matrix(n: number, d: number, from = 0): NdArray<Float64Array> {
-  return new NdArray(Float64Array.from({ length: n * d }, (_, i) => from + Math.floor(i / d) + (i % d) / 100), [n, d])
+  return new NdArray(
+    Float64Array.from({ length: n * d }, (_, i) => from + Math.floor(i / d) + (i % d) / 100),
+    [n, d],
+  )
 }
 
 describe('rows as keys', () => {
@@ -33,7 +36,10 @@ describe('rows as keys', () => {
 
   test('a row is the key of that row alone, as a typed array or an ndarray of its shape', () => {
     const cache = make()
-    const cube = new NdArray(Float64Array.from({ length: 24 }, (_, i) => i), [2, 3, 4])
+    const cube = new NdArray(
+      Float64Array.from({ length: 24 }, (_, i) => i),
+      [2, 3, 4],
+    )
     cache.setRows(cube, Float64Array.of(7, 8), new Uint8Array(2))
     expect(cache.get({ data: cube.data.slice(12), shape: [3, 4] })).toEqual(Float64Array.of(8))
     expect(cache.get(cube.data.slice(12))).toBeUndefined()
@@ -54,7 +60,9 @@ describe('rows as keys', () => {
 
   test('no rows at all', () => {
     const cache = make()
-    expect(cache.getRows(new NdArray(new Float64Array(0), [0, 5]), new Float64Array(0), new Uint8Array(0))).toBe(0)
+    expect(
+      cache.getRows(new NdArray(new Float64Array(0), [0, 5]), new Float64Array(0), new Uint8Array(0)),
+    ).toBe(0)
     expect(cache.setRows(new Float64Array(0), new Float64Array(0), new Uint8Array(0))).toBe(0)
   })
 
@@ -69,7 +77,14 @@ describe('rows as keys', () => {
   test('strided matrices: every other row, columns cut off, transposed, reversed', () => {
     const data = Float64Array.from({ length: 60 }, (_, i) => i)
     const whole = ndarray(data, [10, 6])
-    for (const strided of [whole.step(2, 1), whole.hi(10, 4), whole.lo(1, 2), whole.transpose(1, 0), whole.step(-1, 1), whole.step(1, -1)]) {
+    for (const strided of [
+      whole.step(2, 1),
+      whole.hi(10, 4),
+      whole.lo(1, 2),
+      whole.transpose(1, 0),
+      whole.step(-1, 1),
+      whole.step(1, -1),
+    ]) {
       const cache = make()
       const [n = 0, d = 0] = strided.shape
       const values = Float64Array.from({ length: n }, (_, i) => i)
@@ -89,7 +104,11 @@ describe('rows as keys', () => {
     const values = ndarray(Float64Array.of(1, 2, 3, 4, 5, 6), [2, 3]).transpose(1, 0)
     cache.setRows(matrix(3, 2), values as NdArrayLike, new Uint8Array(3))
     expect(cache.get(matrix(1, 2, 1).data)).toEqual(Float64Array.of(2, 5))
-    cache.setRows(matrix(3, 2), ndarray(Float64Array.of(1, 2, 3), [3]).step(-1) as NdArrayLike, new Uint8Array(3))
+    cache.setRows(
+      matrix(3, 2),
+      ndarray(Float64Array.of(1, 2, 3), [3]).step(-1) as NdArrayLike,
+      new Uint8Array(3),
+    )
     expect(cache.get(matrix(1, 2, 0).data)).toEqual(Float64Array.of(3))
   })
 
@@ -101,11 +120,15 @@ describe('rows as keys', () => {
     expect([...data]).toEqual([0, 0, 0, 0, 0.01, 1, 1.01, 0, 0, 0])
     const square = ndarray(new Float64Array(4), [2, 2])
     for (const out of [square.transpose(1, 0), square.step(-1, 1), ndarray(data, [2, 4]).hi(2, 2)]) {
-      expect(() => cache.getRows(matrix(2, 3), out as NdArrayLike, new Uint8Array(2))).toThrow(code('SHAPE_MISMATCH'))
+      expect(() => cache.getRows(matrix(2, 3), out as NdArrayLike, new Uint8Array(2))).toThrow(
+        code('SHAPE_MISMATCH'),
+      )
     }
     const reversed = { data: new Float64Array(2), shape: [2], strides: [-1], offset: 1 }
     cache.setRows(Float64Array.of(8, 9), Float64Array.of(80, 90), new Uint8Array(2))
-    expect(() => cache.getRows(Float64Array.of(8, 9), reversed, new Uint8Array(2))).toThrow(code('SHAPE_MISMATCH'))
+    expect(() => cache.getRows(Float64Array.of(8, 9), reversed, new Uint8Array(2))).toThrow(
+      code('SHAPE_MISMATCH'),
+    )
   })
 
   test('the ttl of setRows, the cache’s, and expiry', () => {
@@ -119,7 +142,9 @@ describe('rows as keys', () => {
     expect(cache.getRows(Float64Array.of(1, 2, 3, 4), out, found)).toBe(4)
     clock.ms = 11
     expect([cache.getRows(Float64Array.of(1, 2, 3, 4), out, found), [...found]]).toEqual([2, [1, 1, 0, 0]])
-    expect(() => cache.setRows(Float64Array.of(3), Float64Array.of(3), new Uint8Array(1), { ttl: -1 })).toThrow(code('INVALID_TTL'))
+    expect(() =>
+      cache.setRows(Float64Array.of(3), Float64Array.of(3), new Uint8Array(1), { ttl: -1 }),
+    ).toThrow(code('INVALID_TTL'))
   })
 
   test('count as hits and misses', () => {
@@ -132,20 +157,24 @@ describe('rows as keys', () => {
   test('agree with one-by-one get and set', () => {
     const row = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 2, maxLength: 2 })
     fc.assert(
-      fc.property(fc.array(row, { minLength: 1, maxLength: 80 }), fc.array(row, { minLength: 1, maxLength: 80 }), (stored, asked) => {
-        const [one, many] = [make(), make()]
-        const flags = new Uint8Array(stored.length)
-        const values = Float32Array.from(stored, (_, i) => i)
-        for (const [i, key] of stored.entries()) one.set(Int32Array.from(key), Float32Array.of(i))
-        many.setRows(new NdArray(Int32Array.from(stored.flat()), [stored.length, 2]), values, flags)
-        const [out, found] = [new Float32Array(asked.length), new Uint8Array(asked.length)]
-        const hits = many.getRows(new NdArray(Int32Array.from(asked.flat()), [asked.length, 2]), out, found)
-        const expected = asked.map((key) => one.get(Int32Array.from(key)) as Float32Array | undefined)
-        expect([...found]).toEqual(expected.map((value) => (value === undefined ? 0 : 1)))
-        expect([...out]).toEqual(expected.map((value) => value?.[0] ?? 0))
-        expect(hits).toBe(expected.filter((value) => value !== undefined).length)
-        many.validate()
-      }),
+      fc.property(
+        fc.array(row, { minLength: 1, maxLength: 80 }),
+        fc.array(row, { minLength: 1, maxLength: 80 }),
+        (stored, asked) => {
+          const [one, many] = [make(), make()]
+          const flags = new Uint8Array(stored.length)
+          const values = Float32Array.from(stored, (_, i) => i)
+          for (const [i, key] of stored.entries()) one.set(Int32Array.from(key), Float32Array.of(i))
+          many.setRows(new NdArray(Int32Array.from(stored.flat()), [stored.length, 2]), values, flags)
+          const [out, found] = [new Float32Array(asked.length), new Uint8Array(asked.length)]
+          const hits = many.getRows(new NdArray(Int32Array.from(asked.flat()), [asked.length, 2]), out, found)
+          const expected = asked.map((key) => one.get(Int32Array.from(key)) as Float32Array | undefined)
+          expect([...found]).toEqual(expected.map((value) => (value === undefined ? 0 : 1)))
+          expect([...out]).toEqual(expected.map((value) => value?.[0] ?? 0))
+          expect(hits).toBe(expected.filter((value) => value !== undefined).length)
+          many.validate()
+        },
+      ),
       { numRuns: 40, seed: 20_240_501 },
     )
   })
@@ -171,7 +200,9 @@ describe('rows as keys', () => {
   ])('getRows refuses: %s', (_name, keys, out, found, expected) => {
     const cache = make()
     cache.setRows(matrix(2, 3), matrix(2, 2), new Uint8Array(2))
-    expect(() => cache.getRows(keys as NdArrayLike, out as NdArrayLike, found as Uint8Array)).toThrow(code(expected))
+    expect(() => cache.getRows(keys as NdArrayLike, out as NdArrayLike, found as Uint8Array)).toThrow(
+      code(expected),
+    )
     expect(cache.getRows(matrix(2, 3), new Float64Array(4), new Uint8Array(2))).toBe(2)
     cache.validate()
   })
@@ -206,7 +237,9 @@ describe('rows as keys', () => {
   test('values larger than a shard takes', () => {
     const cache = SharedCache.create({ maxBytes: 2 ** 16 })
     cache.set('kept', 1)
-    expect(() => cache.setRows(Float64Array.of(1), new Float64Array(10_000), new Uint8Array(1))).toThrow(code('TOO_LARGE'))
+    expect(() => cache.setRows(Float64Array.of(1), new Float64Array(10_000), new Uint8Array(1))).toThrow(
+      code('TOO_LARGE'),
+    )
     expect(cache.get('kept')).toBe(1)
   })
 })

@@ -10,7 +10,8 @@ function code(expected: string): unknown {
 
 /** Equal in every bit and type; an invalid Date equals another. */
 function same(value: unknown, other: unknown): boolean {
-  if (Array.isArray(value) && Array.isArray(other)) return value.length === other.length && value.every((item, i) => same(item, other[i]))
+  if (Array.isArray(value) && Array.isArray(other))
+    return value.length === other.length && value.every((item, i) => same(item, other[i]))
   if (value instanceof Date && other instanceof Date) return Object.is(value.getTime(), other.getTime())
   return isDeepStrictEqual(value, other)
 }
@@ -22,7 +23,9 @@ function shared(): SharedCache {
 const nan = new Float64Array(BigUint64Array.of(0x7ff8_0000_0000_beefn).buffer)
 
 const VALUES: readonly (readonly [string, unknown])[] = [
-  ...[0, -0, 1, -1, 0.1, Number.NaN, Infinity, -Infinity, 2 ** 53, 5e-324].map((n) => [`the number ${Object.is(n, -0) ? '-0' : n}`, n] as const),
+  ...[0, -0, 1, -1, 0.1, Number.NaN, Infinity, -Infinity, 2 ** 53, 5e-324].map(
+    (n) => [`the number ${Object.is(n, -0) ? '-0' : n}`, n] as const,
+  ),
   ['true', true],
   ['false', false],
   ['null', null],
@@ -38,7 +41,13 @@ const VALUES: readonly (readonly [string, unknown])[] = [
   ['a large BigInt', -(2n ** 200n)],
   ['a Date', new Date(1.6e12)],
   ['an invalid Date', new Date(Number.NaN)],
-  ['a Map', new Map<unknown, unknown>([['a', 1], [2, new Map()]])],
+  [
+    'a Map',
+    new Map<unknown, unknown>([
+      ['a', 1],
+      [2, new Map()],
+    ]),
+  ],
   ['a Set', new Set([1, 'a', null])],
   ['a RegExp', /a+/gi],
   ['an empty array', []],
@@ -51,7 +60,14 @@ const VALUES: readonly (readonly [string, unknown])[] = [
   ['a Buffer', Buffer.from('bytes')],
   ['a large Buffer', Buffer.alloc(100_000, 'ab')],
   ['an ArrayBuffer', Uint8Array.of(1, 2, 3).buffer],
-  ['features', { sma: Float64Array.of(1, 2), mask: Uint8Array.of(1, 0), window: new NdArray(Float32Array.of(1, 2, 3, 4), [2, 2]) }],
+  [
+    'features',
+    {
+      sma: Float64Array.of(1, 2),
+      mask: Uint8Array.of(1, 0),
+      window: new NdArray(Float32Array.of(1, 2, 3, 4), [2, 2]),
+    },
+  ],
   ['Int8Array', Int8Array.of(-1, 2)],
   ['Uint8Array', Uint8Array.of(1, 255)],
   ['Uint8ClampedArray', Uint8ClampedArray.of(1, 255)],
@@ -69,7 +85,13 @@ const VALUES: readonly (readonly [string, unknown])[] = [
   ['an NdArray', new NdArray(Float64Array.of(1, 2, 3, 4, 5, 6), [2, 3])],
   ['a scalar NdArray', new NdArray(Int32Array.of(7), [])],
   ['an empty NdArray', new NdArray(new Float32Array(0), [0, 3])],
-  ['an NdArray of odd bytes', new NdArray(Uint8Array.from({ length: 333 }, (_, i) => i), [3, 111])],
+  [
+    'an NdArray of odd bytes',
+    new NdArray(
+      Uint8Array.from({ length: 333 }, (_, i) => i),
+      [3, 111],
+    ),
+  ],
   ['an NdArray of 32 dimensions', new NdArray(Uint8Array.of(1, 2), [...new Array<number>(31).fill(1), 2])],
   ['an NdArray of 33 dimensions', new NdArray(Uint8Array.of(1), new Array<number>(33).fill(1))],
   ['an NdArray of float16 bits', new NdArray(Uint16Array.of(0x3c00, 0x4000), [2, 1], 'float16')],
@@ -81,7 +103,13 @@ describe('a SharedCache gives back what it was given', () => {
     const cache = shared()
     cache.set('key', value).set(7, value).set(Float64Array.of(1), value)
     for (const key of ['key', 7, Float64Array.of(1), cache.key('key')]) {
-      for (const read of [cache.get(key), cache.get(key), cache.peek(key), cache.getMany([key])[0], cache.getOrCompute(key, () => 'no')]) {
+      for (const read of [
+        cache.get(key),
+        cache.get(key),
+        cache.peek(key),
+        cache.getMany([key])[0],
+        cache.getOrCompute(key, () => 'no'),
+      ]) {
         expect(same(read, value)).toBe(true)
       }
     }
@@ -96,7 +124,9 @@ describe('a SharedCache gives back what it was given', () => {
   test.each(VALUES)('%s, where no byte may be pinned', (_name, value) => {
     const cache = SharedCache.create({ maxBytes: 2 ** 22, maxPinned: 0 })
     cache.set('key', value)
-    expect(same([cache.get('key'), cache.peek('key'), cache.pin('key')?.value], [value, value, value])).toBe(true)
+    expect(same([cache.get('key'), cache.peek('key'), cache.pin('key')?.value], [value, value, value])).toBe(
+      true,
+    )
     expect(cache.stats().pinnedBytes).toBe(0)
   })
 

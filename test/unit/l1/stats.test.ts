@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { LocalCache, SharedCache } from '../../../src/index.js'
 
 type AnyCache = LocalCache<unknown> | SharedCache<unknown>
-const KINDS: readonly (readonly [string, (options?: { maxEntries?: number; clock?: { now(): number } }) => AnyCache])[] = [
+const KINDS: readonly (readonly [
+  string,
+  (options?: { maxEntries?: number; clock?: { now(): number } }) => AnyCache,
+])[] = [
   ['LocalCache', (options) => new LocalCache(options)],
   ['LocalCache, lru', (options) => new LocalCache({ ...options, policy: 'lru' })],
   ['SharedCache', (options) => SharedCache.create({ maxBytes: 2 ** 22, ...options })],
@@ -10,13 +13,22 @@ const KINDS: readonly (readonly [string, (options?: { maxEntries?: number; clock
 
 describe.each(KINDS)('the numbers of a %s', (_, make) => {
   test('of a new one', () => {
-    expect(make({ maxEntries: 100 }).stats()).toMatchObject({ entries: 0, hits: 0, misses: 0, hitRatio: 0, sets: 0, maxEntries: 100, evictions: 0 })
+    expect(make({ maxEntries: 100 }).stats()).toMatchObject({
+      entries: 0,
+      hits: 0,
+      misses: 0,
+      hitRatio: 0,
+      sets: 0,
+      maxEntries: 100,
+      evictions: 0,
+    })
   })
 
   test('are exact, whoever judged the hits', () => {
     const cache = make()
     const hot = cache.key('features:hot')
-    for (const value of [1, 'text', [1, 2, 3], new Float64Array(600)]) cache.set('features:hot', value).set(hot, value)
+    for (const value of [1, 'text', [1, 2, 3], new Float64Array(600)])
+      cache.set('features:hot', value).set(hot, value)
     let [hits, misses] = [0, 0]
     for (let i = 0; i < 5000; i++) {
       cache.get('features:hot')
@@ -35,7 +47,15 @@ describe.each(KINDS)('the numbers of a %s', (_, make) => {
       cache.has('none')
       cache.remainingTtl('features:hot')
     }
-    expect(cache.stats()).toMatchObject({ hits, misses, hitRatio: hits / (hits + misses), entries: 1, inserts: 1, updates: 57, sets: 58 })
+    expect(cache.stats()).toMatchObject({
+      hits,
+      misses,
+      hitRatio: hits / (hits + misses),
+      entries: 1,
+      inserts: 1,
+      updates: 57,
+      sets: 58,
+    })
     expect(cache.stats()).toMatchObject({ hits, misses })
   })
 
@@ -48,10 +68,19 @@ describe.each(KINDS)('the numbers of a %s', (_, make) => {
     cache.delete(7)
     cache.delete(7)
     cache.invalidateTag('t0')
-    expect(cache.stats()).toMatchObject({ inserts: 20, expirations: 5, deletes: 1, invalidations: 7, evictions: 0, entries: 7 })
+    expect(cache.stats()).toMatchObject({
+      inserts: 20,
+      expirations: 5,
+      deletes: 1,
+      invalidations: 7,
+      evictions: 0,
+      entries: 7,
+    })
     for (let i = 0; i < 30; i++) cache.set(`new${i}`, i)
     const stats = cache.stats()
-    expect(stats.inserts - stats.expirations - stats.deletes - stats.invalidations - stats.evictions).toBe(stats.entries)
+    expect(stats.inserts - stats.expirations - stats.deletes - stats.invalidations - stats.evictions).toBe(
+      stats.entries,
+    )
   })
 })
 
