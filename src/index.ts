@@ -8,7 +8,6 @@ export type { CacheKey, Clock } from './l1/engine.js'
 export { LocalCache, type LocalCacheOptions, type RemovalReason } from './l1/local-cache.js'
 export type { SetOptions } from './l1/options.js'
 export type { Scope } from './l1/scope.js'
-export type { CacheStats } from './l1/stats.js'
 export {
   type AttachOptions,
   type Pinned,
@@ -16,4 +15,5 @@ export {
   type SharedCacheHandle,
   type SharedCacheOptions,
 } from './l1/shared-cache.js'
+export type { CacheStats } from './l1/stats.js'
 export { CachedFeatureExtractor } from './serving/cached-feature-extractor.js'

@@ -38,14 +38,15 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
                  readers[i].read_string(e, *h, item);
       if (valid[i]) h->cache.prefetch_home(readers[i].key);
     }
+    u32 likely[kInFlight];
     for (u32 i = 0; i < n; ++i)
-      if (valid[i]) h->cache.prefetch_slot(readers[i].key);
+      if (valid[i]) likely[i] = h->cache.prefetch_slot(readers[i].key);
     for (u32 i = 0; i < n; ++i) {
       u32& out = slots[done + i];
       out = kSingle;
       if (!valid[i]) continue;
       Hit hit;
-      if (!h->cache.find(readers[i].key, hit) || !h->alive(hit.deadline, s)) {
+      if (!h->cache.find_near(readers[i].key, likely[i], hit) || !h->alive(hit.deadline, s)) {
         out = kNil;
         ++misses;
       } else if (readers[i].key.kind != kKeyLong &&
@@ -71,7 +72,9 @@ bool read_rows(Environment& e, napi_value matrix, KeyRows& rows) noexcept {
   const f64 count = s.extra[0], stride = s.strides[0], first = s.key_offset;
   const f64 last = first + (count > 0 ? (count - 1) * stride : 0);
   const f64 size = static_cast<f64>(length);
-  if (!(count >= 0 && s.length >= 0 && first >= 0 && last >= 0 && first + s.length <= size && last + s.length <= size) && count != 0)
+  if (!(count >= 0 && s.length >= 0 && first >= 0 && last >= 0 && first + s.length <= size &&
+        last + s.length <= size) &&
+      count != 0)
     return e.fail(Status::shape_mismatch), false;
   u64 dims[kMaxDims];
   const u32 ndim = s.form >> 16;
@@ -88,7 +91,8 @@ bool read_rows(Environment& e, napi_value matrix, KeyRows& rows) noexcept {
 bool read_flags(Environment& e, napi_value found, u64 rows, u8*& flags) noexcept {
   void* data = nullptr;
   std::size_t length = 0;
-  if (napi_get_buffer_info(e.env, found, &data, &length) != napi_ok || length < rows) return e.fail(Status::out_too_small), false;
+  if (napi_get_buffer_info(e.env, found, &data, &length) != napi_ok || length < rows)
+    return e.fail(Status::out_too_small), false;
   flags = static_cast<u8*>(data);
   return true;
 }
@@ -114,9 +118,11 @@ napi_value GetRows(napi_env env, napi_callback_info info) {
   void* out = nullptr;
   std::size_t room = 0;
   if (!read_rows(e, call.args[0], rows) || !read_flags(e, call.args[2], rows.rows, flags)) return nullptr;
-  if (napi_get_buffer_info(env, call.args[1], &out, &room) != napi_ok || static_cast<f64>(rows.rows) * s.extra[1] > static_cast<f64>(room))
+  if (napi_get_buffer_info(env, call.args[1], &out, &room) != napi_ok ||
+      static_cast<f64>(rows.rows) * s.extra[1] > static_cast<f64>(room))
     return e.fail(Status::out_too_small), nullptr;
-  report(e, get_rows(h->cache, rows, static_cast<u8>(s.value_tag), static_cast<u8*>(out), static_cast<u32>(s.extra[1]), flags, h->now(s)));
+  report(e, get_rows(h->cache, rows, static_cast<u8>(s.value_tag), static_cast<u8*>(out), static_cast<u32>(s.extra[1]),
+                     flags, h->now(s)));
   return nullptr;
 }
 
@@ -135,12 +141,13 @@ napi_value SetRows(napi_env env, napi_callback_info info) {
   if (!read_rows(e, call.args[0], rows)) return nullptr;
   napi_typeof(env, call.args[2], &type);
   if (type != napi_undefined && !read_flags(e, call.args[2], rows.rows, flags)) return nullptr;
-  if (napi_get_buffer_info(env, call.args[1], &values, &room) != napi_ok || static_cast<f64>(rows.rows) * s.extra[1] > static_cast<f64>(room))
+  if (napi_get_buffer_info(env, call.args[1], &values, &room) != napi_ok ||
+      static_cast<f64>(rows.rows) * s.extra[1] > static_cast<f64>(room))
     return e.fail(Status::out_too_small), nullptr;
   const f64 now = h->now(s);
   const f64 ttl = s.ttl != s.ttl ? h->cache.config().default_ttl : s.ttl;
-  report(e, set_rows(h->cache, rows, static_cast<u8>(s.value_tag), static_cast<const u8*>(values), static_cast<u32>(s.extra[1]), flags,
-                     now + ttl, now));
+  report(e, set_rows(h->cache, rows, static_cast<u8>(s.value_tag), static_cast<const u8*>(values),
+                     static_cast<u32>(s.extra[1]), flags, now + ttl, now));
   return nullptr;
 }
 

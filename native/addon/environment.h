@@ -18,9 +18,9 @@ namespace hitpath {
 /// A cache that this environment has open.
 struct Handle {
   Cache cache;
-  napi_ref region = nullptr;        // keeps the bytes where they are until the last pin is given back
+  napi_ref region = nullptr;  // keeps the bytes where they are until the last pin is given back
   napi_ref remembered_ref = nullptr;
-  u32* remembered = nullptr;        // a sequence word a slot: which version of its value JavaScript holds
+  u32* remembered = nullptr;  // a sequence word a slot: which version of its value JavaScript holds
   bool local = false;
   bool foreign_clock = false;
   std::vector<std::pair<u32, Reason>> removals;

@@ -19,7 +19,8 @@ bool read_long(Environment& e, napi_value value, const u16*& units, std::size_t&
 /// Feeds the elements of a strided array to XXH3 in C order, a kilobyte at a time.
 class StridedHash {
  public:
-  StridedHash(const Staging& s, u32 ndim, const u8* data, u32 width) noexcept : s_(s), ndim_(ndim), data_(data), width_(width) {
+  StridedHash(const Staging& s, u32 ndim, const u8* data, u32 width) noexcept
+      : s_(s), ndim_(ndim), data_(data), width_(width) {
     XXH3_128bits_reset(&state_);
   }
   [[nodiscard]] Digest run() noexcept {
@@ -61,7 +62,9 @@ class StridedHash {
 };
 
 // By way of int64: the processor has no conversion to or from u64.
-bool whole(f64 v) noexcept { return v >= 0 && v <= 9007199254740991.0 && v == static_cast<f64>(static_cast<std::int64_t>(v)); }
+bool whole(f64 v) noexcept {
+  return v >= 0 && v <= 9007199254740991.0 && v == static_cast<f64>(static_cast<std::int64_t>(v));
+}
 
 /// Whether every element that shape, strides and offset reach lies in `elements` elements. Sets the number of elements.
 bool in_bounds(const Staging& s, u32 ndim, u64 elements, u64& total) noexcept {
@@ -98,7 +101,8 @@ bool digest_array(Environment& e, napi_value value, Digest& out) noexcept {
   ArrayHeader header(static_cast<u8>(dtype), std::span(dims, ndim), scope);
   if ((s.bits & kBitStrided) == 0) {
     const f64 end = (s.key_offset + size) * width;
-    if (!whole(s.key_offset) || !(size == 0 || (size > 0 && end <= static_cast<f64>(length)))) return e.fail(Status::shape_mismatch), false;
+    if (!whole(s.key_offset) || !(size == 0 || (size > 0 && end <= static_cast<f64>(length))))
+      return e.fail(Status::shape_mismatch), false;
     const auto elements = static_cast<u64>(static_cast<std::int64_t>(size));
     const u8* bytes = static_cast<const u8*>(data) + static_cast<std::int64_t>(s.key_offset) * width;
     out = header.digest(elements == 0 ? e.scratch : bytes, elements * width);
@@ -106,8 +110,10 @@ bool digest_array(Environment& e, napi_value value, Digest& out) noexcept {
   }
   u64 total = 0;
   if (!in_bounds(s, ndim, length / width, total)) return e.fail(Status::shape_mismatch), false;
-  if (total == 0) out = header.digest(e.scratch, 0);
-  else out = header.combine(StridedHash(s, ndim, static_cast<const u8*>(data), width).run());
+  if (total == 0)
+    out = header.digest(e.scratch, 0);
+  else
+    out = header.combine(StridedHash(s, ndim, static_cast<const u8*>(data), width).run());
   return true;
 }
 
@@ -158,8 +164,7 @@ bool KeyReader::read_staged(Environment& e, const Handle& h, napi_value value) n
       std::memcpy(digest, e.scratch, 16);
       key = make_key(kKeyDigest, digest, 16, seed);
       return true;
-    default:
-      return e.fail(Status::shape_mismatch), false;
+    default: return e.fail(Status::shape_mismatch), false;
   }
 }
 
@@ -167,7 +172,8 @@ bool read_tag(Environment& e, napi_value value, Digest& out) noexcept {
   u16 units[256];
   const u16* at = units;
   std::size_t count = 0;
-  if (napi_get_value_string_utf16(e.env, value, reinterpret_cast<char16_t*>(units), 256, &count) != napi_ok) return false;
+  if (napi_get_value_string_utf16(e.env, value, reinterpret_cast<char16_t*>(units), 256, &count) != napi_ok)
+    return false;
   if (count == 255 && !read_long(e, value, at, count)) return false;
   out = xxh3_128(at, count * 2);
   return true;

@@ -149,7 +149,8 @@ void copy_into(Environment& e, Handle& h, const KeyReader& reader, napi_value ou
     if (wanted != 0) {
       const u32 flat = hit.value_tag >= kTagNdArray ? hit.value_tag - kTagNdArray : hit.value_tag - kTagArray;
       const u32 dtype = hit.value_tag == kTagBuffer ? wanted : flat;
-      if (dtype != wanted) fault = Status::dtype_mismatch;
+      if (dtype != wanted)
+        fault = Status::dtype_mismatch;
       else if (hit.value_tag >= kTagNdArray && bytes >= 4) {  // without the dimensions behind the elements
         u32 dims = 0;
         std::memcpy(&dims, hit.value + bytes - 4, 4);
@@ -172,7 +173,8 @@ napi_value CopyString(napi_env env, napi_callback_info info) {
   Environment& e = *call.environment;
   KeyReader reader;
   const u32 wanted = e.staging->value_tag;
-  if (Handle* h = e.current(); h != nullptr && reader.read_string(e, *h, call.args[0])) copy_into(e, *h, reader, call.args[1], wanted);
+  if (Handle* h = e.current(); h != nullptr && reader.read_string(e, *h, call.args[0]))
+    copy_into(e, *h, reader, call.args[1], wanted);
   return nullptr;
 }
 
@@ -181,7 +183,8 @@ napi_value CopyStaged(napi_env env, napi_callback_info info) {
   Environment& e = *call.environment;
   KeyReader reader;
   const u32 wanted = e.staging->value_tag;
-  if (Handle* h = e.current(); h != nullptr && reader.read_staged(e, *h, call.args[0])) copy_into(e, *h, reader, call.args[1], wanted);
+  if (Handle* h = e.current(); h != nullptr && reader.read_staged(e, *h, call.args[0]))
+    copy_into(e, *h, reader, call.args[1], wanted);
   return nullptr;
 }
 

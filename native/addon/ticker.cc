@@ -41,7 +41,8 @@ void run(std::atomic<bool>& wanted) noexcept {
   std::unique_lock lock(s.mutex);
   int idle = 0;
   while (!s.stop) {
-    if (wanted.exchange(false, std::memory_order_relaxed)) idle = 0;
+    if (wanted.exchange(false, std::memory_order_relaxed))
+      idle = 0;
     else if (++idle > kIdleRounds) {
       write_all(s, kResting);
       s.changed.wait(lock, [&] { return s.stop || wanted.load(std::memory_order_relaxed); });

@@ -75,7 +75,8 @@ Napi::Value Create(const Napi::CallbackInfo& info) {
   std::size_t length = 0, random_length = 0;
   e.fail(Status::shape_mismatch);
   if (napi_get_buffer_info(info.Env(), info[0], &data, &length) != napi_ok) return undefined(info);
-  if (napi_get_buffer_info(info.Env(), info[1], &random, &random_length) != napi_ok || random_length < 16) return undefined(info);
+  if (napi_get_buffer_info(info.Env(), info[1], &random, &random_length) != napi_ok || random_length < 16)
+    return undefined(info);
   Config c = read_config(info, 2);
   std::memcpy(&c.seed, random, 8);
   std::memcpy(&c.id, static_cast<u8*>(random) + 8, 8);
@@ -109,7 +110,8 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   if (h->local) h->cache.set_sink({removed_from_local, h});
   napi_create_reference(env, info[0], 1, &h->region);
   u32 id = static_cast<u32>(e.handles.size());
-  if (e.free_ids.empty()) e.handles.push_back(h);
+  if (e.free_ids.empty())
+    e.handles.push_back(h);
   else {
     id = e.free_ids.back();
     e.free_ids.pop_back();
@@ -128,9 +130,11 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   token["defaultTtl"] = config.default_ttl;
   token["flags"] = config.flags;
   // When JavaScript lets go of the token without close(), the handle goes with it.
-  token.AddFinalizer([id, h](Napi::Env, Environment* owner) {
-    if (id < owner->handles.size() && owner->handles[id] == h) close_handle(*owner, id);
-  }, &e);
+  token.AddFinalizer(
+      [id, h](Napi::Env, Environment* owner) {
+        if (id < owner->handles.size() && owner->handles[id] == h) close_handle(*owner, id);
+      },
+      &e);
   return token;
 }
 
@@ -282,7 +286,8 @@ Napi::Value Scan(const Napi::CallbackInfo& info) {
     found.push_back({hit.slot, hit.seq, key.kind, at, key.length});
     return false;
   };
-  e.staging->slot = h->cache.sweep(info[0].As<Napi::Number>().Uint32Value(), 4 * kHold, h->now(*e.staging), Reason::deleted, collect);
+  e.staging->slot =
+      h->cache.sweep(info[0].As<Napi::Number>().Uint32Value(), 4 * kHold, h->now(*e.staging), Reason::deleted, collect);
   e.staging->status = static_cast<u32>(Status::ok);
   Napi::Array out = Napi::Array::New(env, found.size() * 4);
   u32 i = 0;
@@ -294,18 +299,13 @@ Napi::Value Scan(const Napi::CallbackInfo& info) {
     napi_value text = nullptr;
     f64 number = 0;
     switch (f.kind) {
-      case kKeyLatin1:
-        napi_create_string_latin1(env, reinterpret_cast<const char*>(key), f.length, &text);
-        break;
-      case kKeyUtf16:
-        napi_create_string_utf16(env, reinterpret_cast<const char16_t*>(key), f.length / 2, &text);
-        break;
+      case kKeyLatin1: napi_create_string_latin1(env, reinterpret_cast<const char*>(key), f.length, &text); break;
+      case kKeyUtf16: napi_create_string_utf16(env, reinterpret_cast<const char16_t*>(key), f.length / 2, &text); break;
       case kKeyNumber:
         std::memcpy(&number, key, 8);
         text = Napi::Number::New(env, number);
         break;
-      default:
-        text = Napi::Buffer<u8>::Copy(env, key, f.length);
+      default: text = Napi::Buffer<u8>::Copy(env, key, f.length);
     }
     out[i++] = Napi::Value(env, text);
   }
@@ -319,7 +319,9 @@ Napi::Value GetStats(const Napi::CallbackInfo& info) {
   h->cache.count(static_cast<u64>(e.staging->extra[1]), 0);  // hits that JavaScript judged
   const Stats s = h->cache.stats();
   Napi::Object out = Napi::Object::New(info.Env());
-  const auto put = [&](const char* name, auto value) { out[name] = Napi::Number::New(info.Env(), static_cast<f64>(value)); };
+  const auto put = [&](const char* name, auto value) {
+    out[name] = Napi::Number::New(info.Env(), static_cast<f64>(value));
+  };
   put("entries", s.entries);
   put("hits", s.hits);
   put("misses", s.misses);
@@ -429,7 +431,8 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   Ticker::add(reinterpret_cast<Word<f64>*>(&e->staging->tick));
   napi_add_env_cleanup_hook(env, end_environment, e);
   // Finalized after every token, since it is older than all of them.
-  napi_set_instance_data(env, e, [](napi_env, void* owner, void*) { delete static_cast<Environment*>(owner); }, nullptr);
+  napi_set_instance_data(
+      env, e, [](napi_env, void* owner, void*) { delete static_cast<Environment*>(owner); }, nullptr);
   Napi::Object binding = Napi::Object::New(env);
   add_reads(env, binding, *e);
   add_writes(env, binding, *e);

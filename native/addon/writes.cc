@@ -14,14 +14,14 @@ bool read_value(Environment& e, napi_value argument, Value& value) noexcept {
   void* data = nullptr;
   std::size_t length = 0;
   switch (s.value_form) {
-    case kValueNone:
-      return true;
+    case kValueNone: return true;
     case kValueNumber:
       value.bytes = &s.extra[1];
       value.length = 8;
       return true;
     case kValueBytes:
-      if (napi_get_buffer_info(e.env, argument, &data, &length) != napi_ok) return e.fail(Status::shape_mismatch), false;
+      if (napi_get_buffer_info(e.env, argument, &data, &length) != napi_ok)
+        return e.fail(Status::shape_mismatch), false;
       break;
     case kValueScratch:
       if (!(s.offset >= 0 && s.length >= 0 && s.offset + s.length <= Environment::kScratchBytes))
@@ -30,7 +30,8 @@ bool read_value(Environment& e, napi_value argument, Value& value) noexcept {
       length = static_cast<u32>(s.length);
       break;
     case kValueString: {
-      if (napi_get_value_string_utf16(e.env, argument, nullptr, 0, &length) != napi_ok) return e.fail(Status::shape_mismatch), false;
+      if (napi_get_value_string_utf16(e.env, argument, nullptr, 0, &length) != napi_ok)
+        return e.fail(Status::shape_mismatch), false;
       if (length > (u32{1} << 30)) return e.fail(Status::too_large), false;
       e.value_bytes.resize((length + 1) * 3);
       auto* units = reinterpret_cast<char16_t*>(e.value_bytes.data());
@@ -42,8 +43,7 @@ bool read_value(Environment& e, napi_value argument, Value& value) noexcept {
       if (!latin1) length *= 2;
       break;
     }
-    default:
-      return e.fail(Status::shape_mismatch), false;
+    default: return e.fail(Status::shape_mismatch), false;
   }
   if (length > 0xffff'0000u) return e.fail(Status::too_large), false;
   value.bytes = data;
@@ -63,7 +63,8 @@ bool read_tags(Environment& e, napi_value list, Digest* tags, u32& count) noexce
   for (u32 i = 0; i < length; ++i) {
     napi_value item;
     Digest tag;
-    if (napi_get_element(e.env, list, i, &item) != napi_ok || !read_tag(e, item, tag)) return e.fail(Status::shape_mismatch), false;
+    if (napi_get_element(e.env, list, i, &item) != napi_ok || !read_tag(e, item, tag))
+      return e.fail(Status::shape_mismatch), false;
     if (std::find(tags, tags + count, tag) != tags + count) continue;
     if (count == Cache::kMaxTags) return e.fail(Status::too_large), false;
     tags[count++] = tag;
@@ -96,7 +97,8 @@ napi_value SetString(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Environment& e = *call.environment;
   KeyReader reader;
-  if (Handle* h = e.current(); h != nullptr && reader.read_string(e, *h, call.args[0])) set(e, *h, reader, call.args[1], call.args[2]);
+  if (Handle* h = e.current(); h != nullptr && reader.read_string(e, *h, call.args[0]))
+    set(e, *h, reader, call.args[1], call.args[2]);
   return nullptr;
 }
 
@@ -104,7 +106,8 @@ napi_value SetStaged(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Environment& e = *call.environment;
   KeyReader reader;
-  if (Handle* h = e.current(); h != nullptr && reader.read_staged(e, *h, call.args[0])) set(e, *h, reader, call.args[1], call.args[2]);
+  if (Handle* h = e.current(); h != nullptr && reader.read_staged(e, *h, call.args[0]))
+    set(e, *h, reader, call.args[1], call.args[2]);
   return nullptr;
 }
 

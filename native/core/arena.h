@@ -147,8 +147,7 @@ class Arena {
   [[nodiscard]] bool resize_in_place(u32 block, u64 payload_bytes) noexcept {
     const u32 head = header(block);
     const u32 size = granules(block, head);
-    if (payload_bytes > max_payload() || size < kMinGranules || (head & kFree) != 0 || pins(block) != 0)
-      return false;
+    if (payload_bytes > max_payload() || size < kMinGranules || (head & kFree) != 0 || pins(block) != 0) return false;
     const u32 need = granules_for(payload_bytes);
     if (need == size) return true;
     const u32 after = block + size;
@@ -169,9 +168,7 @@ class Arena {
   /// Where the block's data begins, 8-byte aligned.
   [[nodiscard]] void* data(u32 block) const noexcept { return &word(block, 3); }
   /// Granules to bytes: the block's data as an offset from the arena's base.
-  [[nodiscard]] static constexpr u64 data_offset(u32 block) noexcept {
-    return u64{block} * kGranule + kBlockHeader;
-  }
+  [[nodiscard]] static constexpr u64 data_offset(u32 block) noexcept { return u64{block} * kGranule + kBlockHeader; }
 
   [[nodiscard]] bool is_free(u32 block) const noexcept { return (size_word(block).get() & kFree) != 0; }
   [[nodiscard]] u32 owner(u32 block) const noexcept { return word(block, 1).get(); }
@@ -210,8 +207,7 @@ class Arena {
     const u32 level = static_cast<u32>(std::bit_width(first)) - 1;
     const u32 second = state_->second_level[level].get() & kSecondMask;
     if (second == 0) return 0;
-    u32 block =
-        state_->heads[level * kArenaSecondLevels + static_cast<u32>(std::bit_width(second)) - 1].get();
+    u32 block = state_->heads[level * kArenaSecondLevels + static_cast<u32>(std::bit_width(second)) - 1].get();
     u64 largest = 0;
     for (u32 tries = 0; block < end_ && tries < kPatientTries; ++tries, block = next_link(block).get())
       largest = std::max(largest, capacity(block));
@@ -325,8 +321,7 @@ class Arena {
     if (size_word(end_).get() != ((1u << 3) | (prev_free ? kPrevFree : 0))) return "the last fence is broken";
     if (state_->bytes.get() != bytes()) return "bytes disagrees with the arena's size";
     if (state_->free_bytes.get() != free_granules * kGranule) return "free_bytes disagrees with the blocks";
-    if (state_->pinned_bytes.get() != pinned_granules * kGranule)
-      return "pinned_bytes disagrees with the blocks";
+    if (state_->pinned_bytes.get() != pinned_granules * kGranule) return "pinned_bytes disagrees with the blocks";
     return validate_lists(free_blocks);
   }
   [[nodiscard]] const char* validate() const noexcept {
@@ -351,9 +346,7 @@ class Arena {
     return words_[std::min(u64{block} * 2 + index, u64{end_} * 2 + 1)];
   }
   // The same for a block whose granules are known to lie inside.
-  [[nodiscard]] Word<u32>& inside(u32 block, u32 index) const noexcept {
-    return words_[u64{block} * 2 + index];
-  }
+  [[nodiscard]] Word<u32>& inside(u32 block, u32 index) const noexcept { return words_[u64{block} * 2 + index]; }
   [[nodiscard]] Word<u32>& size_word(u32 block) const noexcept { return word(block, 0); }
   [[nodiscard]] Word<u32>& pins_word(u32 block) const noexcept { return word(block, 2); }
   [[nodiscard]] Word<u32>& next_link(u32 block) const noexcept { return word(block, 1); }
@@ -463,8 +456,7 @@ class Arena {
     const u32 from = here != 0 ? level : static_cast<u32>(std::countr_zero(higher));
     const u32 second = here != 0 ? here : state_->second_level[from].get() & kSecondMask;
     if (second == 0) return {};
-    const u32 block =
-        state_->heads[from * kArenaSecondLevels + static_cast<u32>(std::countr_zero(second))].get();
+    const u32 block = state_->heads[from * kArenaSecondLevels + static_cast<u32>(std::countr_zero(second))].get();
     const u32 size = block < end_ ? free_granules(block, inside(block, 0).get()) : 0;
     return size >= need ? Piece{block, size} : Piece{};
   }
@@ -508,8 +500,7 @@ class Arena {
       const u32 level = list / kArenaSecondLevels;
       const u32 second = state_->second_level[level].get();
       u32 block = state_->heads[list].get();
-      if (((second >> list % kArenaSecondLevels & 1) != 0) != (block != kNil))
-        return "second_level disagrees";
+      if (((second >> list % kArenaSecondLevels & 1) != 0) != (block != kNil)) return "second_level disagrees";
       if ((second & ~kSecondMask) != 0) return "second_level has bits of no list";
       if (((state_->first_level.get() >> level & 1) != 0) != (second != 0)) return "first_level disagrees";
       for (; block != kNil; block = next_link(block).get()) {

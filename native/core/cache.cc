@@ -50,7 +50,8 @@ void Cache::open(void* base, const Config& config, const Geometry& geometry) noe
     s.cells = geometry.cells ? at + geometry.at_cells : nullptr;
     s.arena_base = at + geometry.at_arena;
     s.map = HashMap(at + geometry.at_groups, geometry.groups);
-    s.wheel = TimerWheel(s.header->wheel, reinterpret_cast<Word<u32>*>(at + geometry.at_wheel), s.slots, geometry.slots);
+    s.wheel =
+        TimerWheel(s.header->wheel, reinterpret_cast<Word<u32>*>(at + geometry.at_wheel), s.slots, geometry.slots);
     s.arena = Arena(s.header->arena, s.arena_base, config.arena_bytes);
     s.eviction = Eviction(s.header, s.slots, geometry.slots, reinterpret_cast<Word<u16>*>(at + geometry.at_ghosts),
                           geometry.ghost_buckets, geometry.shard_capacity, (config.flags & kFlagLru) != 0);
@@ -94,7 +95,8 @@ Cache::StoredKey Cache::stored_key(const Shard& shard, const Slot& slot) const n
   return {kind, in_block, shard.arena_base + at};
 }
 
-bool Cache::same_key(const Shard& shard, const Slot& slot, const Key& key) const noexcept {
+[[gnu::always_inline]] inline bool Cache::same_key(const Shard& shard, const Slot& slot,
+                                                   const Key& key) const noexcept {
   const u8 shape = slot.key_shape.get();
   if ((shape & kKindMask) != key.kind) return false;
   if (key.length <= kInlineKey) {
@@ -124,30 +126,41 @@ void Cache::fill_hit(const Shard& shard, u32 slot, u32 seq, Hit& hit) const noex
   hit.block = s.block.get();
   hit.length = s.value_len.get();
   const u64 at = u64{hit.block} * kGranule + kBlockHeader;
-  if (at + hit.length > config_.arena_bytes) hit.length = 0, hit.value = shard.arena_base;  // torn: still() will say so
-  else hit.value = shard.arena_base + at;
+  if (at + hit.length > config_.arena_bytes)
+    hit.length = 0, hit.value = shard.arena_base;  // torn: still() will say so
+  else
+    hit.value = shard.arena_base + at;
+}
+
+/// Whether the key's entry stands in a slot; then `hit` is of one state of it.
+[[gnu::always_inline]] inline bool Cache::matches(const Shard& shard, u32 slot, const Key& key,
+                                                  Hit& hit) const noexcept {
+  const Slot& s = shard.slots[slot];
+  if (shard.cells != nullptr) prefetch(shard.cells + u64{slot} * kCellBytes);
+  if (s.hash.get() != key.hash) return false;  // so a writer at work on another key is not waited for
+  for (;;) {
+    const u32 seq = settled(s);
+    if ((seq & 1) != 0) return false;
+    const bool same = s.hash.get() == key.hash && same_key(shard, s, key);
+    if (same) fill_hit(shard, slot, seq, hit);
+    if (unchanged(s, seq)) return same;
+  }
 }
 
 bool Cache::find(const Key& key, Hit& hit) const noexcept {
   const Shard& shard = shard_of(key);
-  return shard.map.find(key.hash, key.tag, [&](u32 i) noexcept {
-           const Slot& s = shard.slots[i];
-           if (shard.cells != nullptr) prefetch(shard.cells + u64{i} * kCellBytes);
-           if (s.hash.get() != key.hash) return false;  // so a writer at work on another key is not waited for
-           for (;;) {
-             const u32 seq = settled(s);
-             if ((seq & 1) != 0) return false;
-             const bool same = s.hash.get() == key.hash && same_key(shard, s, key);
-             if (same) fill_hit(shard, i, seq, hit);
-             if (unchanged(s, seq)) return same;
-           }
-         }) != kNil;
+  return shard.map.find(key.hash, key.tag, [&](u32 slot) noexcept { return matches(shard, slot, key, hit); }) != kNil;
 }
 
-void Cache::prefetch_slot(const Key& key) const noexcept {
+u32 Cache::prefetch_slot(const Key& key) const noexcept {
   const Shard& shard = shard_of(key);
   const u32 slot = shard.map.likely(key.hash, key.tag);
   if (slot != kNil) prefetch(shard.slots + slot);
+  return slot;
+}
+
+bool Cache::find_near(const Key& key, u32 likely, Hit& hit) const noexcept {
+  return (likely != kNil && matches(shard_of(key), likely, key, hit)) || find(key, hit);
 }
 
 void Cache::touch(const Hit& hit) noexcept {
@@ -205,8 +218,10 @@ void Cache::begin_write(Slot& slot) noexcept {
 void Cache::end_write(Slot& slot) noexcept { slot.seq.release(slot.seq.get() + 1); }
 
 void Cache::drop_block(Shard& shard, u32 block) noexcept {
-  if (shard.arena.pins(block) != 0) shard.arena.set_owner(block, kNil);  // the last pin frees it
-  else shard.arena.release(block);
+  if (shard.arena.pins(block) != 0)
+    shard.arena.set_owner(block, kNil);  // the last pin frees it
+  else
+    shard.arena.release(block);
 }
 
 void Cache::unlink_tags(Shard& shard, const Slot& slot) noexcept {
@@ -264,8 +279,10 @@ bool Cache::erase(const Key& key, f64 now, Reason reason) noexcept {
   const u32 slot = locate(shard, key);
   if (slot == kNil) return false;
   const bool live = now <= shard.slots[slot].deadline.get();
-  if (live) shard.header->deletes.add(1);
-  else shard.header->expirations.add(1);
+  if (live)
+    shard.header->deletes.add(1);
+  else
+    shard.header->expirations.add(1);
   remove(shard, slot, live ? reason : Reason::expired);
   return live;
 }
@@ -338,7 +355,8 @@ u32 Cache::take_block(Shard& shard, u64 payload, f64 now, u32& keep) noexcept {
   }
 }
 
-void Cache::write_block(Shard& shard, u32 block, u32 slot, const Key& key, const Value& value, std::span<const u32> nodes) noexcept {
+void Cache::write_block(Shard& shard, u32 block, u32 slot, const Key& key, const Value& value,
+                        std::span<const u32> nodes) noexcept {
   u8* data = static_cast<u8*>(shard.arena.data(block));
   copy_in(data, value.bytes, value.length);
   copy_in(data + value.length, value.suffix, value.suffix_length);
@@ -404,7 +422,8 @@ bool Cache::overwrite(Shard& shard, u32 slot, const Value& value, u64 payload, f
   return true;
 }
 
-void Cache::update(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, std::span<const u32> nodes, f64 deadline) noexcept {
+void Cache::update(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, std::span<const u32> nodes,
+                   f64 deadline) noexcept {
   Slot& s = shard.slots[slot];
   if (block != kNil) write_block(shard, block, slot, key, value, nodes);
   const bool had_block = s.queue.get() >> 4 == kInlineNone;
@@ -416,8 +435,8 @@ void Cache::update(Shard& shard, u32 slot, const Key& key, const Value& value, u
   if (had_block) drop_block(shard, old);
 }
 
-Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline,
-                              f64 now, Placed& out, Status& status) noexcept {
+Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags,
+                              f64 deadline, f64 now, Placed& out, Status& status) noexcept {
   const bool bare = key_in_block(key.length) == 0 && value.total() <= kInlineValue && tags.empty();
   const u64 payload = bare ? 0 : payload_of(value.total(), key_in_block(key.length), tags.size());
   ShardLock lock(shard.header->lock, shared());
@@ -504,7 +523,8 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
   return Attempt::done;
 }
 
-Status Cache::set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now, Placed& out) noexcept {
+Status Cache::set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now,
+                  Placed& out) noexcept {
   Shard& shard = shard_of(key);
   // In 64 bits: the two lengths may overflow 32.
   const u64 length = u64{value.length} + value.suffix_length;

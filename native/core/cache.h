@@ -21,8 +21,8 @@ namespace hitpath {
 enum class Status : u32 {
   ok = 0,
   miss = 1,
-  too_large = 2,      // a key and value that may never fit
-  no_memory = 3,      // pinned views hold what would have to go
+  too_large = 2,  // a key and value that may never fit
+  no_memory = 3,  // pinned views hold what would have to go
   closed = 4,
   dtype_mismatch = 5,
   shape_mismatch = 6,
@@ -39,7 +39,7 @@ struct Sink {
 
 /// An entry as a reader found it. Valid while the slot's sequence word is `seq`.
 struct Hit {
-  u32 slot = kNil;   // of the region: shard * slots + slot of the shard
+  u32 slot = kNil;  // of the region: shard * slots + slot of the shard
   u32 seq = 0;
   u32 block = kNil;  // kNil: the value is inline
   u32 length = 0;    // bytes of the value
@@ -65,7 +65,8 @@ struct Placed {
 };
 
 struct Stats {
-  u64 entries = 0, inserts = 0, updates = 0, deletes = 0, evictions = 0, expirations = 0, invalidations = 0, rejections = 0;
+  u64 entries = 0, inserts = 0, updates = 0, deletes = 0, evictions = 0, expirations = 0, invalidations = 0,
+      rejections = 0;
   u64 hits = 0, misses = 0;
   u64 arena_bytes = 0, free_bytes = 0, pinned_bytes = 0, largest_free = 0, region_bytes = 0;
   u64 tags = 0;
@@ -75,9 +76,9 @@ struct Stats {
 
 class Cache {
  public:
-  static constexpr u32 kMaxTags = 64;       // an entry
+  static constexpr u32 kMaxTags = 64;  // an entry
   static constexpr u32 kMaxKeyBytes = 65'535;
-  static constexpr u32 kDrainBudget = 8;    // wheel steps that each write pays
+  static constexpr u32 kDrainBudget = 8;  // wheel steps that each write pays
 
   /// Formats zeroed bytes into a region and opens it.
   void create(void* base, const Config& config, const Geometry& geometry, f64 now) noexcept;
@@ -94,7 +95,10 @@ class Cache {
   // Reading. None of these looks at the deadline: the caller knows the time.
   [[nodiscard]] bool find(const Key& key, Hit& hit) const noexcept;
   void prefetch_home(const Key& key) const noexcept { shard_of(key).map.prefetch_home(key.hash); }
-  void prefetch_slot(const Key& key) const noexcept;
+  /// Asks memory for the slot that find() will most likely look at, and says which; kNil when no tag agrees.
+  [[nodiscard]] u32 prefetch_slot(const Key& key) const noexcept;
+  /// As find(), beginning with the slot that prefetch_slot() gave.
+  [[nodiscard]] bool find_near(const Key& key, u32 likely, Hit& hit) const noexcept;
   void touch(const Hit& hit) noexcept;
   [[nodiscard]] bool still(const Hit& hit) const noexcept;
   /// Copies the value of a hit. False when the entry changed meanwhile: find again.
@@ -103,10 +107,14 @@ class Cache {
   [[nodiscard]] bool pin(const Hit& hit, u64& region_offset) noexcept;
   void unpin(u32 shard, u32 block) noexcept;
   void count(bool hit) noexcept { ++(hit ? hits_ : misses_); }
-  void count(u64 hits, u64 misses) noexcept { hits_ += hits; misses_ += misses; }
+  void count(u64 hits, u64 misses) noexcept {
+    hits_ += hits;
+    misses_ += misses;
+  }
 
   // Writing.
-  [[nodiscard]] Status set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now, Placed& out) noexcept;
+  [[nodiscard]] Status set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now,
+                           Placed& out) noexcept;
   bool erase(const Key& key, f64 now, Reason reason = Reason::deleted) noexcept;
   /// Removes a found entry whose deadline has passed, unless it changed meanwhile.
   void expire(const Hit& hit, f64 now) noexcept;
@@ -161,11 +169,16 @@ class Cache {
     return const_cast<Shard&>(shards_[(u64{key.shard_bits} * config_.shards) >> 24]);
   }
   [[nodiscard]] u32 index_of(const Shard& shard) const noexcept { return static_cast<u32>(&shard - shards_); }
-  [[nodiscard]] u32 global(const Shard& shard, u32 slot) const noexcept { return index_of(shard) * geometry_.slots + slot; }
+  [[nodiscard]] u32 global(const Shard& shard, u32 slot) const noexcept {
+    return index_of(shard) * geometry_.slots + slot;
+  }
+  [[nodiscard]] bool matches(const Shard& shard, u32 slot, const Key& key, Hit& hit) const noexcept;
   [[nodiscard]] bool same_key(const Shard& shard, const Slot& slot, const Key& key) const noexcept;
   [[nodiscard]] StoredKey stored_key(const Shard& shard, const Slot& slot) const noexcept;
   /// Bytes of a key that stand in the block of its entry.
-  [[nodiscard]] u32 key_in_block(u32 length) const noexcept { return length <= kInlineKey || geometry_.cells ? 0 : length; }
+  [[nodiscard]] u32 key_in_block(u32 length) const noexcept {
+    return length <= kInlineKey || geometry_.cells ? 0 : length;
+  }
   [[nodiscard]] u32 locate(const Shard& shard, const Key& key) const noexcept;
   void fill_hit(const Shard& shard, u32 slot, u32 seq, Hit& hit) const noexcept;
 
@@ -180,10 +193,13 @@ class Cache {
   [[nodiscard]] u32 take_block(Shard& shard, u64 payload, f64 now, u32& keep) noexcept;
   void relieve(f64 now, const Shard& except) noexcept;
   enum class Attempt { done, full_elsewhere };
-  Attempt try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now, Placed& out, Status& status) noexcept;
-  void update(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, std::span<const u32> nodes, f64 deadline) noexcept;
+  Attempt try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now,
+                  Placed& out, Status& status) noexcept;
+  void update(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, std::span<const u32> nodes,
+              f64 deadline) noexcept;
   [[nodiscard]] bool overwrite(Shard& shard, u32 slot, const Value& value, u64 payload, f64 deadline) noexcept;
-  void write_block(Shard& shard, u32 block, u32 slot, const Key& key, const Value& value, std::span<const u32> nodes) noexcept;
+  void write_block(Shard& shard, u32 block, u32 slot, const Key& key, const Value& value,
+                   std::span<const u32> nodes) noexcept;
   void write_fields(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, f64 deadline) noexcept;
 
   Header* header_ = nullptr;

@@ -60,7 +60,9 @@ class ArrayHeader {
     length_ = 2 + 8 * shape.size();
   }
 
-  [[nodiscard]] Digest digest(const void* bytes, std::size_t length) noexcept { return combine(xxh3_128(bytes, length)); }
+  [[nodiscard]] Digest digest(const void* bytes, std::size_t length) noexcept {
+    return combine(xxh3_128(bytes, length));
+  }
 
   [[nodiscard]] Digest combine(const Digest& body) noexcept {
     canonical(body, bytes_ + length_);
@@ -90,9 +92,7 @@ struct Key {
   u32 shard_bits = 0;  // 24 bits; shard = shard_bits * shards / 2^24
 };
 
-[[nodiscard]] inline Key make_key(KeyKind kind, const void* bytes, u32 length, u64 seed) noexcept {
-  // Kinds are separate key spaces: '1' and 1, 'é' in one byte and in two.
-  const u64 h = XXH3_64bits_withSeed(bytes, length, seed + kind);
+[[nodiscard]] inline Key place_key(KeyKind kind, const void* bytes, u32 length, u64 h) noexcept {
   Key key;
   key.bytes = static_cast<const u8*>(bytes);
   key.length = length;
@@ -102,6 +102,20 @@ struct Key {
   key.tag = tag == 0 ? u8{0x5a} : tag;
   key.shard_bits = static_cast<u32>(h >> 40);
   return key;
+}
+
+/// A digest is a hash already: one multiplication with the seed places it.
+[[nodiscard]] inline Key make_digest_key(const u8* canonical_bytes, u64 seed) noexcept {
+  u64 words[2];
+  std::memcpy(words, canonical_bytes, 16);
+  return place_key(kKeyDigest, canonical_bytes, 16,
+                   XXH3_mul128_fold64(words[0] ^ seed, words[1] ^ (seed * 0x9e37'79b9'7f4a'7c15u)));
+}
+
+[[nodiscard]] inline Key make_key(KeyKind kind, const void* bytes, u32 length, u64 seed) noexcept {
+  // Kinds are separate key spaces: '1' and 1, 'é' in one byte and in two.
+  if (kind == kKeyDigest) return make_digest_key(static_cast<const u8*>(bytes), seed);
+  return place_key(kind, bytes, length, XXH3_64bits_withSeed(bytes, length, seed + kind));
 }
 
 /// The canonical double of a number key: -0 is 0, every NaN is the same.

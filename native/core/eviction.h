@@ -23,15 +23,22 @@ class Eviction {
   static constexpr f64 kFirstShare = 0.25;
   static constexpr f64 kLeastShare = 0.01;
   static constexpr f64 kMostShare = 0.90;
-  static constexpr u32 kMainSteps = 32;   // a hand looks at so many entries of the main queue before it takes one
-  static constexpr u32 kSmallSteps = 128; // and promotes so many of the small queue, so that one write never walks a million
+  static constexpr u32 kMainSteps = 32;  // a hand looks at so many entries of the main queue before it takes one
+  static constexpr u32 kSmallSteps =
+      128;  // and promotes so many of the small queue, so that one write never walks a million
   static constexpr u8 kMaxFreq = 3;
 
   Eviction() = default;
   /// capacity: entries of the shard. ghosts: two tables of ghost_buckets buckets.
-  Eviction(ShardHeader* shard, Slot* slots, u32 slot_count, Word<u16>* ghosts, u32 ghost_buckets, u32 capacity, bool lru) noexcept
-      : shard_(shard), slots_(slots), slot_count_(slot_count), ghosts_(ghosts), ghost_buckets_(ghost_buckets),
-        capacity_(capacity), lru_(lru) {}
+  Eviction(ShardHeader* shard, Slot* slots, u32 slot_count, Word<u16>* ghosts, u32 ghost_buckets, u32 capacity,
+           bool lru) noexcept
+      : shard_(shard),
+        slots_(slots),
+        slot_count_(slot_count),
+        ghosts_(ghosts),
+        ghost_buckets_(ghost_buckets),
+        capacity_(capacity),
+        lru_(lru) {}
 
   void format() noexcept {
     for (Queue* q : {&shard_->small, &shard_->main}) {
@@ -52,8 +59,8 @@ class Eviction {
     }
     const u8 freq = s.freq.get();
     if (freq >= kMaxFreq) return;
-    if ((s.queue.get() & 15) == kQueueSmall &&
-        shard_->small_seq.get() - s.stamp.get() < shard_->small_young.get()) return;
+    if ((s.queue.get() & 15) == kQueueSmall && shard_->small_seq.get() - s.stamp.get() < shard_->small_young.get())
+      return;
     s.freq.put(static_cast<u8>(freq + 1));
   }
 
@@ -189,7 +196,8 @@ class Eviction {
   }
 
   void set_share(f64 share) noexcept {
-    share = std::max(std::max(1.0, kLeastShare * capacity_), share);  // in this order, what is not a number is the least
+    share =
+        std::max(std::max(1.0, kLeastShare * capacity_), share);  // in this order, what is not a number is the least
     share = std::min(std::max(1.0, kMostShare * capacity_), share);
     shard_->small_share.put(share);
     shard_->small_young.put(static_cast<u32>(std::ceil(share / 2)));
@@ -200,15 +208,24 @@ class Eviction {
     const u32 head = q.head.get();
     s.queue_prev.put(kNil);
     s.queue_next.put(head);
-    if (head != kNil) at(head).queue_prev.put(slot); else q.tail.put(slot);
+    if (head != kNil)
+      at(head).queue_prev.put(slot);
+    else
+      q.tail.put(slot);
     q.head.put(slot);
     q.count.add(1);
   }
   void pull(u32 slot, Queue& q) noexcept {
     const Slot& s = at(slot);
     const u32 prev = s.queue_prev.get(), next = s.queue_next.get();
-    if (prev != kNil) at(prev).queue_next.put(next); else q.head.put(next);
-    if (next != kNil) at(next).queue_prev.put(prev); else q.tail.put(prev);
+    if (prev != kNil)
+      at(prev).queue_next.put(next);
+    else
+      q.head.put(next);
+    if (next != kNil)
+      at(next).queue_prev.put(prev);
+    else
+      q.tail.put(prev);
     q.count.sub(1);
   }
   void to_head(u32 slot, Queue& q) noexcept {

@@ -34,8 +34,10 @@ class SharedUnits {
 
   [[nodiscard]] u32 size() const noexcept { return size_; }
   [[nodiscard]] Unit operator[](std::size_t i) const noexcept {
-    if constexpr (sizeof(Unit) == 1) return bytes_[i].get();
-    else return static_cast<Unit>(bytes_[2 * i].get() | bytes_[2 * i + 1].get() << 8);
+    if constexpr (sizeof(Unit) == 1)
+      return bytes_[i].get();
+    else
+      return static_cast<Unit>(bytes_[2 * i].get() | bytes_[2 * i + 1].get() << 8);
   }
 
  private:

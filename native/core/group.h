@@ -30,7 +30,8 @@ class Group {
     const uint8x16_t same = vceqq_u8(bytes, vdupq_n_u8(tag));
     const uint8x16_t weight = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
     const uint8x16_t bits = vandq_u8(same, weight);
-    return (static_cast<u32>(vaddv_u8(vget_low_u8(bits))) | static_cast<u32>(vaddv_u8(vget_high_u8(bits))) << 8) & kLanes;
+    return (static_cast<u32>(vaddv_u8(vget_low_u8(bits))) | static_cast<u32>(vaddv_u8(vget_high_u8(bits))) << 8) &
+           kLanes;
 #else
     return match_portable(tag);
 #endif

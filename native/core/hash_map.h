@@ -62,7 +62,8 @@ class HashMap {
   /// The first slot of the homes whose tag agrees, for prefetching; kNil when there is none.
   [[nodiscard]] u32 likely(u32 hash, u8 tag) const noexcept {
     for (const u32 g : {home(hash), second_home(hash)})
-      if (const u32 lanes = at(g).match(tag); lanes != 0) return g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
+      if (const u32 lanes = at(g).match(tag); lanes != 0)
+        return g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
     return kNil;
   }
 
@@ -90,7 +91,8 @@ class HashMap {
     control(slot).release(0);
     const u32 g = slot / kGroupSlots;
     if (g == home(hash)) return;
-    for (u32 passed = second_home(hash), n = 0; passed != g && n < count_; passed = after(passed), ++n) bump(passed, -1);
+    for (u32 passed = second_home(hash), n = 0; passed != g && n < count_; passed = after(passed), ++n)
+      bump(passed, -1);
   }
 
   [[nodiscard]] u8 tag_of(u32 slot) const noexcept { return const_cast<HashMap*>(this)->control(slot).get(); }
@@ -98,7 +100,9 @@ class HashMap {
   [[nodiscard]] u32 groups() const noexcept { return count_; }
 
   /// Groups that a search for the entry in this slot looks at.
-  [[nodiscard]] u32 probe_length(u32 slot, u32 hash) const noexcept { return slot / kGroupSlots == home(hash) ? 1 : 2 + passed(slot, hash); }
+  [[nodiscard]] u32 probe_length(u32 slot, u32 hash) const noexcept {
+    return slot / kGroupSlots == home(hash) ? 1 : 2 + passed(slot, hash);
+  }
   /// Groups whose overflow counts the entry in this slot.
   [[nodiscard]] u32 passed(u32 slot, u32 hash) const noexcept {
     const u32 g = slot / kGroupSlots, second = second_home(hash);

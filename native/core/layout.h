@@ -73,11 +73,11 @@ inline constexpr u32 kGhostWays = 8;
 enum QueueId : u8 { kQueueNone = 0, kQueueSmall = 1, kQueueMain = 2 };
 
 enum KeyKind : u8 {
-  kKeyLatin1 = 0,   // a string whose units are all below 256, one byte each
-  kKeyUtf16 = 1,    // any other string, two bytes a unit
-  kKeyNumber = 2,   // eight bytes of a canonical double
-  kKeyDigest = 3,   // the 128-bit digest of an array
-  kKeyLong = 4,     // the 128-bit digest of a long string; JavaScript holds the string and compares it
+  kKeyLatin1 = 0,  // a string whose units are all below 256, one byte each
+  kKeyUtf16 = 1,   // any other string, two bytes a unit
+  kKeyNumber = 2,  // eight bytes of a canonical double
+  kKeyDigest = 3,  // the 128-bit digest of an array
+  kKeyLong = 4,    // the 128-bit digest of a long string; JavaScript holds the string and compares it
 };
 inline constexpr u32 kKindMask = 7;
 inline constexpr u8 kNoKey = 7;  // equals no key: a free slot still holds the hash and the bytes of the one that left
@@ -173,9 +173,9 @@ struct Header {
   Word<u32> unused_live[15];
 };
 
-inline constexpr u32 kFlagShared = 1;         // several threads: lock
-inline constexpr u32 kFlagLru = 2;            // exact LRU instead of XG
-inline constexpr u32 kFlagForeignClock = 4;   // deadlines are of a clock that the user gave
+inline constexpr u32 kFlagShared = 1;        // several threads: lock
+inline constexpr u32 kFlagLru = 2;           // exact LRU instead of XG
+inline constexpr u32 kFlagForeignClock = 4;  // deadlines are of a clock that the user gave
 
 inline constexpr u32 kStateOpen = 1;
 inline constexpr u32 kStateClosed = 2;
@@ -183,33 +183,33 @@ inline constexpr u32 kStateClosed = 2;
 // Words of the staging area, in which JavaScript and the binding hand each other numbers without a call of Node-API.
 // The layout is part of the fingerprint like the rest.
 struct Staging {
-  u32 status;       // out: Status of the last call
-  u32 slot;         // out
-  u32 seq;          // out
-  u32 value_tag;    // in and out
-  u32 removed;      // out: entries that the call removed, for LocalCache
-  u32 removed_slot; // out: the first of them
-  u32 removed_why;  // out: its Reason
-  u32 count;        // in and out: sizes, numbers of items
-  f64 now;          // in: reading of a foreign clock
-  f64 ttl;          // in: milliseconds; Infinity: none; NaN: the cache's default
-  f64 deadline;     // out
-  f64 offset;       // out: byte offset in the region, or in the staging area
-  f64 length;       // in and out: bytes
-  f64 extra[3];     // per call: 0 a number key or value read, 1 a number to store, 2 spare
+  u32 status;        // out: Status of the last call
+  u32 slot;          // out
+  u32 seq;           // out
+  u32 value_tag;     // in and out
+  u32 removed;       // out: entries that the call removed, for LocalCache
+  u32 removed_slot;  // out: the first of them
+  u32 removed_why;   // out: its Reason
+  u32 count;         // in and out: sizes, numbers of items
+  f64 now;           // in: reading of a foreign clock
+  f64 ttl;           // in: milliseconds; Infinity: none; NaN: the cache's default
+  f64 deadline;      // out
+  f64 offset;        // out: byte offset in the region, or in the staging area
+  f64 length;        // in and out: bytes
+  f64 extra[3];      // per call: 0 a number key or value read, 1 a number to store, 2 spare
   // An array as key: how its elements lie. Its dtype and number of dimensions are in `form`.
   u64 unused;
-  f64 key_offset;        // in elements, with kBitOffset
-  f64 scope;             // a 53-bit word mixed into the identity, with kBitScope
+  f64 key_offset;  // in elements, with kBitOffset
+  f64 scope;       // a 53-bit word mixed into the identity, with kBitScope
   f64 shape[32];
-  f64 strides[32];       // in elements
-  f64 tick;              // the ticker's reading of the monotonic clock; Infinity while it rests
-  u32 form;              // in: what the key is: KeyForm | dtype << 8 | dimensions << 16
-  u32 value_form;        // in: where the value is, a ValueForm
-  u32 cache;             // in: which cache of this thread the call is about; 0: none
-  u32 bits;              // in: CallBits
-  u32 delivery;          // out: a Delivery
-  u32 suffix_length;     // in: bytes at kScratchSuffix that follow the value
+  f64 strides[32];    // in elements
+  f64 tick;           // the ticker's reading of the monotonic clock; Infinity while it rests
+  u32 form;           // in: what the key is: KeyForm | dtype << 8 | dimensions << 16
+  u32 value_form;     // in: where the value is, a ValueForm
+  u32 cache;          // in: which cache of this thread the call is about; 0: none
+  u32 bits;           // in: CallBits
+  u32 delivery;       // out: a Delivery
+  u32 suffix_length;  // in: bytes at kScratchSuffix that follow the value
 };
 inline constexpr u32 kStagingBytes = 65536;
 inline constexpr u32 kStagingScratch = 1024;  // bytes from here on are scratch
@@ -222,10 +222,10 @@ inline constexpr u32 kScratchValue = 512;
 enum KeyForm : u32 { kFormNumber = 1, kFormArray = 2, kFormDigest = 3 };
 enum ValueForm : u32 { kValueNone = 0, kValueNumber = 1, kValueBytes = 2, kValueScratch = 3, kValueString = 4 };
 enum CallBits : u32 {
-  kBitPeek = 1,     // neither counts nor touches
-  kBitStrided = 2,  // the array key's elements lie by its strides
-  kBitPin = 4,      // pin an array of any size, remembered or not
-  kBitSmallKey = 8, // JavaScript copied the array key to the start of the scratch
+  kBitPeek = 1,      // neither counts nor touches
+  kBitStrided = 2,   // the array key's elements lie by its strides
+  kBitPin = 4,       // pin an array of any size, remembered or not
+  kBitSmallKey = 8,  // JavaScript copied the array key to the start of the scratch
   kBitOffset = 16,
   kBitScope = 32,
 };
@@ -234,12 +234,12 @@ enum Delivery : u32 { kDelivered = 0, kRemembered = 1, kPinned = 2, kCopied = 3,
 
 // What the bytes of a value are.
 enum ValueTag : u8 {
-  kTagNone = 0,      // LocalCache: the value is JavaScript's
+  kTagNone = 0,  // LocalCache: the value is JavaScript's
   kTagNull = 1,
   kTagFalse = 2,
   kTagTrue = 3,
-  kTagNumber = 4,    // 8 bytes
-  kTagLatin1 = 5,    // a string; kTagUtf16 is the next number
+  kTagNumber = 4,  // 8 bytes
+  kTagLatin1 = 5,  // a string; kTagUtf16 is the next number
   kTagUtf16 = 6,
   kTagMsgpack = 7,
   kTagBuffer = 8,    // raw bytes that come back as a Buffer
@@ -317,10 +317,18 @@ static_assert(sizeof(Wheel) == 64);
 constexpr u64 layout_fingerprint() noexcept {
   u64 h = 0xcbf2'9ce4'8422'2325u;
   auto byte = [&h](u8 b) { h = (h ^ b) * 0x0000'0100'0000'01b3u; };
-  auto word = [&byte](u64 v) { for (int i = 0; i < 8; ++i) byte(static_cast<u8>(v >> (8 * i))); };
-  auto text = [&byte](const char* s) { while (*s) byte(static_cast<u8>(*s++)); };
-#define HITPATH_MIX_FIELD(type, field, at) text(#type "." #field); word(at);
-#define HITPATH_MIX_SIZE(name, value) text(#name); word(value);
+  auto word = [&byte](u64 v) {
+    for (int i = 0; i < 8; ++i) byte(static_cast<u8>(v >> (8 * i)));
+  };
+  auto text = [&byte](const char* s) {
+    while (*s) byte(static_cast<u8>(*s++));
+  };
+#define HITPATH_MIX_FIELD(type, field, at) \
+  text(#type "." #field); \
+  word(at);
+#define HITPATH_MIX_SIZE(name, value) \
+  text(#name); \
+  word(value);
   HITPATH_LAYOUT_FIELDS(HITPATH_MIX_FIELD)
   HITPATH_LAYOUT_SIZES(HITPATH_MIX_SIZE)
 #undef HITPATH_MIX_FIELD

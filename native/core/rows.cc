@@ -9,6 +9,7 @@ constexpr u32 kBatch = 64;  // keys in flight: enough to hide memory, few enough
 struct Batch {
   u8 digests[kBatch][16];
   Key keys[kBatch];
+  u32 likely[kBatch];  // the slot that a search will most likely look at
 };
 
 /// Hashes up to kBatch rows and asks memory for their groups.
@@ -17,10 +18,10 @@ u32 hash_rows(Cache& cache, KeyRows& keys, u64 from, Batch& batch) noexcept {
   for (u32 i = 0; i < count; ++i) {
     const u8* row = keys.bytes + static_cast<std::int64_t>(from + i) * keys.stride_bytes;
     canonical(keys.header.digest(row, keys.row_bytes), batch.digests[i]);
-    batch.keys[i] = make_key(kKeyDigest, batch.digests[i], 16, cache.config().seed);
+    batch.keys[i] = make_digest_key(batch.digests[i], cache.config().seed);
     cache.prefetch_home(batch.keys[i]);
   }
-  for (u32 i = 0; i < count; ++i) cache.prefetch_slot(batch.keys[i]);
+  for (u32 i = 0; i < count; ++i) batch.likely[i] = cache.prefetch_slot(batch.keys[i]);
   return count;
 }
 
@@ -33,9 +34,11 @@ RowResult get_rows(Cache& cache, KeyRows& keys, u8 value_tag, u8* out, u32 out_b
   for (u64 from = 0; from < keys.rows; from += kBatch) {
     const u32 count = hash_rows(cache, keys, from, batch);
     for (u32 i = 0; i < count; ++i) {
-      const bool alive = cache.find(batch.keys[i], hits[i]) && now <= hits[i].deadline;
-      if (!alive) hits[i].slot = kNil;
-      else prefetch(hits[i].value);
+      const bool alive = cache.find_near(batch.keys[i], batch.likely[i], hits[i]) && now <= hits[i].deadline;
+      if (!alive)
+        hits[i].slot = kNil;
+      else
+        prefetch(hits[i].value);
     }
     for (u32 i = 0; i < count; ++i) {
       Hit& hit = hits[i];
@@ -65,8 +68,8 @@ RowResult get_rows(Cache& cache, KeyRows& keys, u8 value_tag, u8* out, u32 out_b
   return result;
 }
 
-RowResult set_rows(Cache& cache, KeyRows& keys, u8 value_tag, const u8* values, u32 value_bytes, const u8* found, f64 deadline,
-                   f64 now) noexcept {
+RowResult set_rows(Cache& cache, KeyRows& keys, u8 value_tag, const u8* values, u32 value_bytes, const u8* found,
+                   f64 deadline, f64 now) noexcept {
   RowResult result;
   Batch batch;
   for (u64 from = 0; from < keys.rows; from += kBatch) {

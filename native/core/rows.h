@@ -16,18 +16,19 @@ struct KeyRows {
 
 struct RowResult {
   Status status = Status::ok;
-  u64 hits = 0;      // get: rows found; set: rows stored
-  u64 at = 0;        // the row that a fault is about
-  u32 value_tag = 0; // of that row
+  u64 hits = 0;       // get: rows found; set: rows stored
+  u64 at = 0;         // the row that a fault is about
+  u32 value_tag = 0;  // of that row
   u32 length = 0;
 };
 
 /// For each row that is found alive: its value into out + i * out_bytes, and found[i] = 1; else found[i] = 0. A stored value
 /// whose tag or length differs from what `out` takes is a fault.
-[[nodiscard]] RowResult get_rows(Cache& cache, KeyRows& keys, u8 value_tag, u8* out, u32 out_bytes, u8* found, f64 now) noexcept;
+[[nodiscard]] RowResult get_rows(Cache& cache, KeyRows& keys, u8 value_tag, u8* out, u32 out_bytes, u8* found,
+                                 f64 now) noexcept;
 
 /// Stores values + i * value_bytes for each row whose found[i] is 0.
-[[nodiscard]] RowResult set_rows(Cache& cache, KeyRows& keys, u8 value_tag, const u8* values, u32 value_bytes, const u8* found,
-                                 f64 deadline, f64 now) noexcept;
+[[nodiscard]] RowResult set_rows(Cache& cache, KeyRows& keys, u8 value_tag, const u8* values, u32 value_bytes,
+                                 const u8* found, f64 deadline, f64 now) noexcept;
 
 }  // namespace hitpath

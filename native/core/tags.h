@@ -33,9 +33,14 @@ struct TagLink {
 class Tags {
  public:
   Tags() = default;
-  Tags(ShardHeader* shard, Word<u32>* buckets, u32 bucket_count, Arena arena, void* arena_base, u64 arena_bytes) noexcept
-      : shard_(shard), buckets_(buckets), bucket_count_(bucket_count), arena_(arena),
-        base_(static_cast<u8*>(arena_base)), arena_bytes_(arena_bytes) {}
+  Tags(ShardHeader* shard, Word<u32>* buckets, u32 bucket_count, Arena arena, void* arena_base,
+       u64 arena_bytes) noexcept
+      : shard_(shard),
+        buckets_(buckets),
+        bucket_count_(bucket_count),
+        arena_(arena),
+        base_(static_cast<u8*>(arena_base)),
+        arena_bytes_(arena_bytes) {}
 
   void format() noexcept {
     for (u32 i = 0; i < bucket_count_; ++i) buckets_[i].put(kNil);
@@ -99,7 +104,10 @@ class Tags {
   void unlink(u32 ref) noexcept {
     const TagLink& l = at(ref);
     const u32 prev = l.prev.get(), next = l.next.get(), n = l.node.get();
-    if (prev != kNil) at(prev).next.put(next); else node(n).head.put(next);
+    if (prev != kNil)
+      at(prev).next.put(next);
+    else
+      node(n).head.put(next);
     if (next != kNil) at(next).prev.put(prev);
     release(n);
   }
@@ -132,7 +140,9 @@ class Tags {
 
  private:
   // Nodes that a bucket can have, whatever the count says in a damaged region.
-  [[nodiscard]] u64 most() const noexcept { return std::min<u64>(shard_->tag_count.get(), arena_bytes_ / sizeof(TagNode)); }
+  [[nodiscard]] u64 most() const noexcept {
+    return std::min<u64>(shard_->tag_count.get(), arena_bytes_ / sizeof(TagNode));
+  }
   [[nodiscard]] Word<u32>& bucket(const Digest& tag) const noexcept {
     return buckets_[((tag.low >> 32) * bucket_count_) >> 32];
   }

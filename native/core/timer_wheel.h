@@ -98,7 +98,8 @@ class TimerWheel {
     const u64 tick = state_->tick.get();
     if (now != now || tick_of(now) != tick) return false;
     // What a budget left, or was late when scheduled: at level 0 in the wheel's own bucket; above, only where a bucket begins.
-    return (tick & (kDigits - 1)) != 0 && (state_->occupied[0].get() & mask_of(static_cast<u32>(tick & (kDigits - 1)))) == 0;
+    return (tick & (kDigits - 1)) != 0 &&
+           (state_->occupied[0].get() & mask_of(static_cast<u32>(tick & (kDigits - 1)))) == 0;
   }
 
   /// Moves to `now` and hands each slot whose deadline has passed to on_expired(slot), unlinked already. Each slot handed
@@ -255,8 +256,10 @@ class TimerWheel {
       prefetch(&at(following.wheel_next.get()));
       forget(slot);
       const u64 due = due_tick(s.deadline.get());
-      if (due <= target) on_expired(slot);
-      else link(slot, bucket_of(due));
+      if (due <= target)
+        on_expired(slot);
+      else
+        link(slot, bucket_of(due));
       if (next == kNil) return budget - 1;
     }
     return 0;

@@ -42,9 +42,11 @@ const char* Cache::validate() noexcept {
       if (s.queue.get() >> 4 != kInlineNone) continue;
       ++blocks;
       const u32 block = s.block.get();
-      if (shard.arena.owner(block) != i || shard.arena.is_free(block)) return "I6: a slot names a block that is not its own";
+      if (shard.arena.owner(block) != i || shard.arena.is_free(block))
+        return "I6: a slot names a block that is not its own";
       const u64 key = s.key_shape.get() >> 3 == kElsewhere ? key_in_block(static_cast<u32>(s.key[0].get())) : 0;
-      if (shard.arena.capacity(block) < u64{s.value_len.get()} + key) return "I6: a block is too small for what it holds";
+      if (shard.arena.capacity(block) < u64{s.value_len.get()} + key)
+        return "I6: a block is too small for what it holds";
       if (!shard.arena.tagged(block)) continue;
       const u64 at = u64{block} * kGranule + kBlockHeader + ((u64{s.value_len.get()} + key + 3) & ~u64{3});
       links += reinterpret_cast<const Word<u32>*>(shard.arena_base + at)->get();
@@ -57,7 +59,8 @@ const char* Cache::validate() noexcept {
     }
     if (counted != passed && !stuck) return "I2: overflow counts do not add up";
     if (used != shard.header->count.get()) return "I4: the shard's count is wrong";
-    if (shard.header->small.count.get() + shard.header->main.count.get() != used) return "I4: queues and slots disagree";
+    if (shard.header->small.count.get() + shard.header->main.count.get() != used)
+      return "I4: queues and slots disagree";
     if (const char* fault = shard.eviction.validate()) return fault;
     u32 linked = 0;
     if (const char* fault = shard.wheel.validate(&linked)) return fault;
@@ -65,9 +68,12 @@ const char* Cache::validate() noexcept {
 
     u32 owned = 0, nodes = 0;
     const char* fault = shard.arena.validate([&](u32 block) noexcept -> const char* {
-      if (shard.arena.owner(block) < geometry_.slots) ++owned;
-      else if (shard.arena.pins(block) == 0) return "I6: a block belongs to nobody";
-      else ++nodes;
+      if (shard.arena.owner(block) < geometry_.slots)
+        ++owned;
+      else if (shard.arena.pins(block) == 0)
+        return "I6: a block belongs to nobody";
+      else
+        ++nodes;
       return nullptr;
     });
     if (fault != nullptr) return fault;

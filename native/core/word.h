@@ -52,7 +52,8 @@ class Word {
 static_assert(sizeof(Word<u64>) == 8 && alignof(Word<u64>) == 8, "a word has the size of its value");
 static_assert(sizeof(Word<u32>) == 4 && sizeof(Word<u16>) == 2 && sizeof(Word<u8>) == 1,
               "a word has the size of its value");
-static_assert(std::atomic<u64>::is_always_lock_free, "a lock inside the C++ library is not shared by threads of a region");
+static_assert(std::atomic<u64>::is_always_lock_free,
+              "a lock inside the C++ library is not shared by threads of a region");
 
 /// Copies out of shared memory. What arrives may be torn; the caller validates a sequence word afterwards.
 inline void copy_out(void* to, const void* from, std::size_t bytes) noexcept {

@@ -233,9 +233,8 @@ TEST(validate_finds_each_kind_of_damage) {
   CHECK(damaged([](Ground& g, const std::vector<u32>&) { g.state().free_bytes.add(8); }));
   CHECK(damaged([](Ground& g, const std::vector<u32>&) { g.state().pinned_bytes.add(8); }));
   CHECK(damaged([](Ground& g, const std::vector<u32>&) { g.state().first_level.put(0); }));
-  CHECK(damaged([](Ground& g, const std::vector<u32>&) {
-    g.state().second_level[0].put(g.state().second_level[0].get() ^ 1);
-  }));
+  CHECK(damaged(
+      [](Ground& g, const std::vector<u32>&) { g.state().second_level[0].put(g.state().second_level[0].get() ^ 1); }));
   CHECK(damaged([](Ground& g, const std::vector<u32>&) { g.state().second_level[9].put(1u << 16); }));
   CHECK(damaged([](Ground& g, const std::vector<u32>&) { g.state().heads[300].put(0); }));
 }
@@ -303,8 +302,8 @@ TEST(a_block_deep_in_its_list_is_found_by_allocate_or_brought_to_the_front_by_fi
 
 TEST(an_arena_beyond_four_gigabytes_has_sections) {
   const u64 bytes = u64{16} << 30;
-  void* memory = ::mmap(nullptr, bytes + 4096, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      ::mmap(nullptr, bytes + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (!CHECK(memory != MAP_FAILED)) return;
   auto state = std::make_unique<ArenaState>();
   Arena arena(*state, static_cast<u8*>(memory) + 4, bytes);
@@ -327,8 +326,7 @@ TEST(an_arena_beyond_four_gigabytes_has_sections) {
   // One and two granules left over behind a fence.
   for (const u64 over : {1u, 2u, 3u}) {
     const u64 odd = (u64{Arena::kMaxGranules} + 1 + over) * 8;
-    memory = ::mmap(nullptr, odd + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
+    memory = ::mmap(nullptr, odd + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (!CHECK(memory != MAP_FAILED)) return;
     Arena edge(*state, static_cast<u8*>(memory) + 4, odd);
     edge.format();
@@ -506,12 +504,8 @@ TEST(hostile_bytes_stay_inside) {
           if (got != kNil) CHECK(Arena::data_offset(got) + payload <= bytes);
           break;
         }
-        case 2:
-          ground->release(block);
-          break;
-        case 3:
-          (void)ground->resize_in_place(block, payload);
-          break;
+        case 2: ground->release(block); break;
+        case 3: (void)ground->resize_in_place(block, payload); break;
         case 4:
           ground->set_owner(block, 1);
           ground->set_tagged(block, rng.chance(0.5));
@@ -637,8 +631,7 @@ class Churn {
     const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
     outcome.mean /= sets;
     outcome.payload /= sets;
-    outcome.by_run =
-        static_cast<double>(run_bytes_ - from_run) / static_cast<double>(evicted_bytes_ - from_evicted);
+    outcome.by_run = static_cast<double>(run_bytes_ - from_run) / static_cast<double>(evicted_bytes_ - from_evicted);
     outcome.most_evicted = most_evicted_;
     outcome.ns = took.count() / sets;
     return outcome;
@@ -689,8 +682,7 @@ TEST(shifting_sizes_leave_the_arena_full) {
       std::printf(
           "    %-12s in blocks: mean %.3f, lowest %.3f; payload %.3f; %.2f evicted by run; one set evicts "
           "%6llu at most; %.0f ns a set\n",
-          phase.name, o.mean, o.lowest, o.payload, o.by_run, static_cast<unsigned long long>(o.most_evicted),
-          o.ns);
+          phase.name, o.mean, o.lowest, o.payload, o.by_run, static_cast<unsigned long long>(o.most_evicted), o.ns);
       CHECK_EQ(churn.arena().validate(), nullptr);
       lowest = std::min(lowest, o.lowest);
     }
@@ -713,16 +705,14 @@ TEST(allocate_and_release_cost) {
   for (const Case& c :
        {Case{"256 KB of 64 B", 256 << 10, 64, 64}, Case{"256 KB of 16 .. 300 B", 256 << 10, 16, 300},
         Case{"1 MB of 300 .. 5000 B", 1 << 20, 300, 5000}, Case{"64 MB of 64 B", 64 << 20, 64, 64},
-        Case{"64 MB of 16 .. 300 B", 64 << 20, 16, 300},
-        Case{"64 MB of 300 .. 5000 B", 64 << 20, 300, 5000}}) {
+        Case{"64 MB of 16 .. 300 B", 64 << 20, 16, 300}, Case{"64 MB of 300 .. 5000 B", 64 << 20, 300, 5000}}) {
     for (const bool scattered : {false, true}) {
       Ground ground(c.bytes);
       Rng rng(7);
       std::vector<u64> sizes(1 << 16);
       for (auto& size : sizes) size = rng.between(c.low, c.high);
       std::vector<u32> ring;
-      while (ground->free_bytes() > c.bytes / 6)
-        ring.push_back(ground->allocate(sizes[ring.size() % sizes.size()]));
+      while (ground->free_bytes() > c.bytes / 6) ring.push_back(ground->allocate(sizes[ring.size() % sizes.size()]));
       if (scattered)
         for (std::size_t i = ring.size() - 1; i > 0; --i) std::swap(ring[i], ring[rng.below(i + 1)]);
       double best = 1e9;
@@ -743,8 +733,7 @@ TEST(allocate_and_release_cost) {
         best = std::min(best, took.count() / static_cast<double>(kPairs));
       }
       std::printf("  %-24s %-9s %6zu live: %5.1f ns a release and an allocate, %llu failed\n", c.name,
-                  scattered ? "scattered" : "fifo", ring.size(), best,
-                  static_cast<unsigned long long>(failures));
+                  scattered ? "scattered" : "fifo", ring.size(), best, static_cast<unsigned long long>(failures));
       CHECK_EQ(ground->validate(), nullptr);
     }
   }

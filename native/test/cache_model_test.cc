@@ -29,11 +29,11 @@ struct Scene {
   u64 arena_bytes = 1 << 20;
   u32 flags = 0;
   u32 keys = 300;
-  u32 longest = 700;     // bytes of a value
+  u32 longest = 700;  // bytes of a value
   u32 operations = 20'000;
   u32 validate_every = 1;
-  f64 mortal = 0.7;      // share of the entries with a deadline
-  bool frozen = false;   // the clock
+  f64 mortal = 0.7;     // share of the entries with a deadline
+  bool frozen = false;  // the clock
   bool pins = true;
 };
 
@@ -77,7 +77,8 @@ class Pair {
     for (u32 i = 0; i < scene_.operations / kSlow; ++i) {
       step();
       if (i % scene_.validate_every == 0) CHECK_EQ(cache_.validate(), nullptr);
-      if (!CHECK_EQ(cache_.size(), model_.size()) || !CHECK(cache_.size() <= scene_.max_entries) || check::failures != 0) {
+      if (!CHECK_EQ(cache_.size(), model_.size()) || !CHECK(cache_.size() <= scene_.max_entries) ||
+          check::failures != 0) {
         std::printf("    %s, operation %u: %s\n", scene_.name, i, last_);
         return;
       }
@@ -110,7 +111,9 @@ class Pair {
 
   // ---- what the sink says ----
 
-  static void hear(void* context, u32 slot, Reason reason) noexcept { static_cast<Pair*>(context)->removed(slot, reason); }
+  static void hear(void* context, u32 slot, Reason reason) noexcept {
+    static_cast<Pair*>(context)->removed(slot, reason);
+  }
   void removed(u32 slot, Reason reason) {
     const auto at = by_slot_.find(slot);
     if (!CHECK(at != by_slot_.end())) return;
@@ -143,26 +146,41 @@ class Pair {
   void step() {
     move_clock();
     const u64 die = random_.below(1000);
-    if (die < 450) set();
-    else if (die < 800) get();
-    else if (die < 860) erase();
-    else if (die < 890) expire();
-    else if (die < 920) erase_tag();
-    else if (die < 925) sweep();
-    else if (die < 927) clear();
-    else if (die < 950) advance();
-    else if (die < 980) pin();
-    else unpin(false);
+    if (die < 450)
+      set();
+    else if (die < 800)
+      get();
+    else if (die < 860)
+      erase();
+    else if (die < 890)
+      expire();
+    else if (die < 920)
+      erase_tag();
+    else if (die < 925)
+      sweep();
+    else if (die < 927)
+      clear();
+    else if (die < 950)
+      advance();
+    else if (die < 980)
+      pin();
+    else
+      unpin(false);
   }
 
   void move_clock() {
     if (scene_.frozen) return;
     const u64 die = random_.below(1000);
-    if (die < 300) now_ += static_cast<f64>(random_.below(4));
-    else if (die < 330) now_ += static_cast<f64>(random_.below(1000)) / 7;
-    else if (die < 334) now_ += static_cast<f64>(random_.below(100'000));
-    else if (die < 344) now_ -= static_cast<f64>(random_.below(200));
-    else if (die == 344) now_ += static_cast<f64>(random_.below(u64{1} << 40));
+    if (die < 300)
+      now_ += static_cast<f64>(random_.below(4));
+    else if (die < 330)
+      now_ += static_cast<f64>(random_.below(1000)) / 7;
+    else if (die < 334)
+      now_ += static_cast<f64>(random_.below(100'000));
+    else if (die < 344)
+      now_ -= static_cast<f64>(random_.below(200));
+    else if (die == 344)
+      now_ += static_cast<f64>(random_.below(u64{1} << 40));
     latest_ = std::max(latest_, now_);
   }
   f64 some_deadline() {
@@ -176,7 +194,9 @@ class Pair {
   }
   std::string some_value() {
     static constexpr u32 edges[] = {0, 1, 7, 8, 9, 16, 512, 513};
-    std::string value(random_.chance(0.3) ? edges[random_.below(std::size(edges))] : random_.below(random_.chance(0.1) ? scene_.longest * 8 : scene_.longest), '\0');
+    std::string value(random_.chance(0.3) ? edges[random_.below(std::size(edges))]
+                                          : random_.below(random_.chance(0.1) ? scene_.longest * 8 : scene_.longest),
+                      '\0');
     Rng pattern = Rng::exactly(random_.next());
     for (auto& c : value) c = static_cast<char>(pattern.next());
     return value;
@@ -217,8 +237,10 @@ class Pair {
     }
     if (!CHECK_EQ(status, Status::ok)) return;
     CHECK_EQ(placed.replaced, model_.count(id) == 1);
-    if (placed.replaced) CHECK_EQ(model_[id].slot, placed.slot);
-    else CHECK_EQ(by_slot_.count(placed.slot), 0u);
+    if (placed.replaced)
+      CHECK_EQ(model_[id].slot, placed.slot);
+    else
+      CHECK_EQ(by_slot_.count(placed.slot), 0u);
     ++(placed.replaced ? updates_ : inserts_);
     e.slot = placed.slot;
     by_slot_[placed.slot] = id;
@@ -275,7 +297,8 @@ class Pair {
     for (const auto& [id, e] : model_) carried += e.tags.count(t) && now_ <= e.deadline;
     expected_ = Reason::invalidated;
     for (u32 shard = 0; shard < scene_.shards; ++shard)
-      for (u32 rounds = 0; cache_.erase_tag(tags_[t], shard, static_cast<u32>(random_.between(1, 20)), now_, removed); ++rounds)
+      for (u32 rounds = 0; cache_.erase_tag(tags_[t], shard, static_cast<u32>(random_.between(1, 20)), now_, removed);
+           ++rounds)
         if (!CHECK(rounds < 10'000)) return;
     CHECK_EQ(removed, carried);
     for (const auto& [id, e] : model_) CHECK_EQ(e.tags.count(t), 0u);
@@ -369,10 +392,11 @@ class Pair {
     CHECK_EQ(cache_.stats().free_bytes, cache_.stats().arena_bytes - 8 * scene_.shards);
     CHECK_EQ(cache_.stats().pinned_bytes, 0u);
     if (std::getenv("HITPATH_VERBOSE") != nullptr)
-      std::printf("    %s: %llu inserts, %llu updates, %llu evicted, %llu expired, %llu refused, hand %u\n", scene_.name,
-                  static_cast<unsigned long long>(inserts_), static_cast<unsigned long long>(updates_),
-                  static_cast<unsigned long long>(left(Reason::evicted)), static_cast<unsigned long long>(left(Reason::expired)),
-                  static_cast<unsigned long long>(refused_), stats.hand_steps);
+      std::printf("    %s: %llu inserts, %llu updates, %llu evicted, %llu expired, %llu refused, hand %u\n",
+                  scene_.name, static_cast<unsigned long long>(inserts_), static_cast<unsigned long long>(updates_),
+                  static_cast<unsigned long long>(left(Reason::evicted)),
+                  static_cast<unsigned long long>(left(Reason::expired)), static_cast<unsigned long long>(refused_),
+                  stats.hand_steps);
   }
 
   Scene scene_;
@@ -400,27 +424,69 @@ void play(const Scene& scene, u64 seed) { std::make_unique<Pair>(scene, seed)->r
 TEST(plenty_of_room) { play({.name = "room"}, 1); }
 TEST(plenty_of_room_under_lru) { play({.name = "room, lru", .flags = kFlagLru}, 2); }
 TEST(few_entries) { play({.name = "few entries", .max_entries = 40}, 3); }
-TEST(few_entries_under_lru_leave_in_the_exact_order) { play({.name = "few entries, lru", .max_entries = 40, .flags = kFlagLru, .mortal = 0.3}, 4); }
-TEST(one_entry) { play({.name = "one entry", .max_entries = 1, .flags = kFlagShared, .keys = 20, .operations = 5000}, 5); }
-TEST(few_bytes) { play({.name = "few bytes", .arena_bytes = 16 << 10, .flags = kFlagShared, .mortal = 0.05}, 6); }
-TEST(few_bytes_under_lru) { play({.name = "few bytes, lru", .arena_bytes = 16 << 10, .flags = kFlagLru | kFlagShared}, 7); }
-TEST(few_bytes_and_few_entries) { play({.name = "few of both", .max_entries = 60, .arena_bytes = 16 << 10, .flags = kFlagShared}, 8); }
-TEST(almost_no_bytes) { play({.name = "almost no bytes", .arena_bytes = kMinArena, .longest = 40}, 9); }
-TEST(a_frozen_clock) { play({.name = "frozen clock", .max_entries = 100, .arena_bytes = 32 << 10, .frozen = true}, 10); }
-TEST(no_pins_and_few_bytes_refuse_nothing_but_what_is_too_large) {
-  play({.name = "no pins", .arena_bytes = 24 << 10, .flags = kFlagShared, .longest = 300, .mortal = 0.1, .pins = false}, 11);
+TEST(few_entries_under_lru_leave_in_the_exact_order) {
+  play({.name = "few entries, lru", .max_entries = 40, .flags = kFlagLru, .mortal = 0.3}, 4);
 }
-TEST(eight_shards) { play({.name = "8 shards", .shards = 8, .arena_bytes = 128 << 10, .keys = 1500, .operations = 30'000, .validate_every = 7}, 12); }
+TEST(one_entry) {
+  play({.name = "one entry", .max_entries = 1, .flags = kFlagShared, .keys = 20, .operations = 5000}, 5);
+}
+TEST(few_bytes) { play({.name = "few bytes", .arena_bytes = 16 << 10, .flags = kFlagShared, .mortal = 0.05}, 6); }
+TEST(few_bytes_under_lru) {
+  play({.name = "few bytes, lru", .arena_bytes = 16 << 10, .flags = kFlagLru | kFlagShared}, 7);
+}
+TEST(few_bytes_and_few_entries) {
+  play({.name = "few of both", .max_entries = 60, .arena_bytes = 16 << 10, .flags = kFlagShared}, 8);
+}
+TEST(almost_no_bytes) { play({.name = "almost no bytes", .arena_bytes = kMinArena, .longest = 40}, 9); }
+TEST(a_frozen_clock) {
+  play({.name = "frozen clock", .max_entries = 100, .arena_bytes = 32 << 10, .frozen = true}, 10);
+}
+TEST(no_pins_and_few_bytes_refuse_nothing_but_what_is_too_large) {
+  play({.name = "no pins", .arena_bytes = 24 << 10, .flags = kFlagShared, .longest = 300, .mortal = 0.1, .pins = false},
+       11);
+}
+TEST(eight_shards) {
+  play({.name = "8 shards",
+        .shards = 8,
+        .arena_bytes = 128 << 10,
+        .keys = 1500,
+        .operations = 30'000,
+        .validate_every = 7},
+       12);
+}
 TEST(eight_shards_that_share_few_entries) {
-  play({.name = "8 shards, few entries", .shards = 8, .max_entries = 50, .arena_bytes = 64 << 10, .operations = 30'000, .validate_every = 5}, 13);
+  play({.name = "8 shards, few entries",
+        .shards = 8,
+        .max_entries = 50,
+        .arena_bytes = 64 << 10,
+        .operations = 30'000,
+        .validate_every = 5},
+       13);
 }
 TEST(eight_shards_with_locks_and_few_bytes) {
-  play({.name = "8 shards, few bytes", .shards = 8, .arena_bytes = 8 << 10, .flags = kFlagShared, .keys = 1000, .longest = 300,
-        .operations = 30'000, .validate_every = 7, .mortal = 0.1}, 14);
+  play({.name = "8 shards, few bytes",
+        .shards = 8,
+        .arena_bytes = 8 << 10,
+        .flags = kFlagShared,
+        .keys = 1000,
+        .longest = 300,
+        .operations = 30'000,
+        .validate_every = 7,
+        .mortal = 0.1},
+       14);
 }
 TEST(eight_shards_under_lru) {
-  play({.name = "8 shards, lru", .shards = 8, .max_entries = 200, .arena_bytes = 8 << 10, .flags = kFlagLru | kFlagShared, .keys = 1000, .longest = 200,
-        .operations = 20'000, .validate_every = 7, .mortal = 0.05}, 15);
+  play({.name = "8 shards, lru",
+        .shards = 8,
+        .max_entries = 200,
+        .arena_bytes = 8 << 10,
+        .flags = kFlagLru | kFlagShared,
+        .keys = 1000,
+        .longest = 200,
+        .operations = 20'000,
+        .validate_every = 7,
+        .mortal = 0.05},
+       15);
 }
 TEST(many_short_runs) {
   Rng seeds(16);

@@ -173,12 +173,14 @@ TEST(kinds_of_keys_are_separate_spaces) {
 TEST(keys_that_agree_in_their_first_bytes_are_different_keys) {
   Store s(room_for(100));
   const Bytes long_key(300, 'x');
-  for (const std::size_t length : {15u, 16u, 17u, 18u, 299u, 300u}) CHECK_EQ(s.set(long_key.substr(0, length), numbered("v", length)), Status::ok);
+  for (const std::size_t length : {15u, 16u, 17u, 18u, 299u, 300u})
+    CHECK_EQ(s.set(long_key.substr(0, length), numbered("v", length)), Status::ok);
   Bytes twin = long_key;
   twin.back() = 'y';
   CHECK_EQ(s.set(twin, "twin"), Status::ok);
   CHECK_EQ(s.cache.size(), 7u);
-  for (const std::size_t length : {15u, 16u, 17u, 18u, 299u, 300u}) CHECK(s.get(long_key.substr(0, length)) == numbered("v", length));
+  for (const std::size_t length : {15u, 16u, 17u, 18u, 299u, 300u})
+    CHECK(s.get(long_key.substr(0, length)) == numbered("v", length));
   CHECK(s.get(twin) == "twin");
 }
 
@@ -720,7 +722,8 @@ TEST(a_set_that_pins_leave_no_room_for_is_refused_before_the_cache_is_emptied) {
 TEST(a_large_value_finds_room_among_entries_with_a_tag_of_their_own) {
   Store s(room_for(10'000, 1, 1 << 20));
   u32 i = 0;
-  for (; s.removed.size() < 500; ++i) CHECK_EQ(s.set(numbered("k", i), value_of(i, 400), kNever, {tag(numbered("user:", i))}), Status::ok);
+  for (; s.removed.size() < 500; ++i)
+    CHECK_EQ(s.set(numbered("k", i), value_of(i, 400), kNever, {tag(numbered("user:", i))}), Status::ok);
   s.removed.clear();
   const u32 before = s.cache.size();
   CHECK_EQ(s.set("large", value_of(1, 100'000)), Status::ok);
@@ -863,7 +866,9 @@ TEST(every_departure_is_reported_once_with_its_reason_and_the_counters_add_up) {
       case 1: s.get(name); break;
       case 2: s.now += static_cast<f64>(random.below(5)); break;
       case 3: s.invalidate(tag(numbered("t", random.below(30)))); break;
-      default: s.set(name, value_of(i, random.below(40)), random.chance(0.5) ? s.now + 20 : kNever, {tag(numbered("t", random.below(30)))});
+      default:
+        s.set(name, value_of(i, random.below(40)), random.chance(0.5) ? s.now + 20 : kNever,
+              {tag(numbered("t", random.below(30)))});
     }
     if (i % 1000 == 999) s.clear();
   }
@@ -906,7 +911,8 @@ TEST(a_reader_that_saw_the_control_byte_of_an_entry_that_left_finds_nothing) {
     const Key key = s.key("k");
     s.cache.erase(key, s.now);
     // As if the reader had loaded the group just before.
-    u8* control = s.base() + s.cache.shard_offset(0) + s.cache.geometry().at_groups + slot / kGroupSlots * kGroupBytes + slot % kGroupSlots;
+    u8* control = s.base() + s.cache.shard_offset(0) + s.cache.geometry().at_groups + slot / kGroupSlots * kGroupBytes +
+                  slot % kGroupSlots;
     CHECK_EQ(*control, 0);
     *control = key.tag;
     Hit hit;
@@ -920,7 +926,8 @@ TEST(a_region_of_one_thread_keeps_keys_up_to_a_cell_out_of_blocks_and_refuses_lo
   config.flags = 0;
   Store s(config);
   const u64 free_before = s.cache.stats().free_bytes;
-  for (u32 length = 1; length <= kCellBytes; ++length) CHECK_EQ(s.set(Bytes(length, 'k'), numbered("v", length)), Status::ok);
+  for (u32 length = 1; length <= kCellBytes; ++length)
+    CHECK_EQ(s.set(Bytes(length, 'k'), numbered("v", length)), Status::ok);
   CHECK_EQ(s.cache.stats().free_bytes, free_before);
   CHECK_EQ(s.set(Bytes(kCellBytes + 1, 'k'), "v"), Status::too_large);
   for (u32 length = 1; length <= kCellBytes; ++length) {

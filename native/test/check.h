@@ -58,8 +58,7 @@ inline bool fail(const char* file, int line, const std::string& what) {
 }
 
 template <class T>
-inline constexpr bool is_number =
-    std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>;
+inline constexpr bool is_number = std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>;
 template <class T>
 inline constexpr bool is_text = std::is_convertible_v<T, const char*> && !std::is_same_v<T, std::nullptr_t>;
 
@@ -125,8 +124,8 @@ inline int run(int argc, char** argv) {
 
 using check::Rng;
 
-#define TEST(name)                                                        \
-  static void test_##name();                                              \
+#define TEST(name) \
+  static void test_##name(); \
   static const check::Registration registered_##name{#name, test_##name}; \
   static void test_##name()
 #define CHECK(...) ((__VA_ARGS__) ? true : check::fail(__FILE__, __LINE__, #__VA_ARGS__))

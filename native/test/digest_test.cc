@@ -60,43 +60,25 @@ Digest scalar(const void* bytes, std::size_t length) {
 
 TEST(xxh3_128_gives_the_known_values) {
   static constexpr Golden kGolden[] = {
-    {0, 0x6001c324468d497fu, 0x99aa06d3014798d8u},
-    {1, 0xc44bdff4074eecdbu, 0xa6cd5e9392000f6au},
-    {2, 0x7a9978044cb8a8bbu, 0x76750c3c7bf95668u},
-    {3, 0x54247382a8d6b94du, 0x20efc49ff02422eau},
-    {4, 0x2e7d8d6876a39fe9u, 0x970d585ac632bf8eu},
-    {6, 0x3e7039bdda43cfc6u, 0x082afe0b8162d12au},
-    {8, 0x64c69cab4bb21dc5u, 0x47a7f080d82bb456u},
-    {9, 0xed7ccbc501eb7501u, 0x564ef6078950d457u},
-    {12, 0x061a192713f69ad9u, 0x6e3efd8fc7802b18u},
-    {16, 0x562980258a998629u, 0xc68c368ecf8a9c05u},
-    {17, 0xabbc12d11973d7dbu, 0x955fa78643ed3669u},
-    {24, 0x1e7044d28b1b901du, 0x0ce966e4678d3761u},
-    {32, 0x278410a17595e3f9u, 0x98fc6458710dc2e8u},
-    {64, 0xefdb6a44690721a9u, 0x6d90e81a9b0fd622u},
-    {80, 0x454ae6bf7a8a532du, 0xfdf2cefde9eaac8au},
-    {96, 0xe9324473ea9afebeu, 0xd9d0b885f56c93f1u},
-    {128, 0xebb15e34a7fb5ab1u, 0x39992220e045260au},
-    {129, 0x86c9e3bc8f0a3b5cu, 0x03815fc91f1b30b6u},
-    {195, 0x3fb593c086a66075u, 0x7729543a26b207eeu},
-    {222, 0xf1aebd597cec6b3au, 0x337e09641b948717u},
-    {240, 0x5c9aae94c8ebe5a0u, 0xaa4202daa2769dc8u},
-    {241, 0xc5a639ecd2030e5eu, 0x99a80ecf0ecfc647u},
-    {256, 0x55de574ad89d0ac5u, 0x8b1c66091423d288u},
-    {257, 0xb17fd5a8ae75bb0bu, 0xf15fee7f9f457599u},
-    {400, 0xfe72257eb83fe803u, 0x1ad73f8bbeaf5028u},
-    {403, 0xcdeb804d65c6dea4u, 0x1b6de21e332dd73du},
-    {511, 0x8089715b163e7fc0u, 0x9f7619cb8d250f0du},
-    {512, 0x617e49599013cb6bu, 0x18d2d110dcc9bca1u},
-    {513, 0xf7037d3b6722aeecu, 0xf5c760ed98fd9e0au},
-    {1024, 0xdd85c9b5c1109c5cu, 0x0d30d24071c64c57u},
-    {1025, 0xd870c0fa13211c6au, 0xfd3ee4fe7f2954c6u},
-    {2048, 0xdd59e2c3a5f038e0u, 0xf736557fd47073a5u},
-    {2240, 0x6e73a90539cf2948u, 0xccb134fbfa7ce49du},
-    {2367, 0xcb37aeb9e5d361edu, 0xe89c0f6ff369b427u},
-    {4096, 0xe91206429d1f48f9u, 0xb9cfaea2ca5626a4u},
-    {65535, 0x40df5e3e5608bbe9u, 0x0839ca9ab30b5e44u},
-    {100000, 0x34d658192a014311u, 0x351330331bc078fbu},
+      {0, 0x6001c324468d497fu, 0x99aa06d3014798d8u},      {1, 0xc44bdff4074eecdbu, 0xa6cd5e9392000f6au},
+      {2, 0x7a9978044cb8a8bbu, 0x76750c3c7bf95668u},      {3, 0x54247382a8d6b94du, 0x20efc49ff02422eau},
+      {4, 0x2e7d8d6876a39fe9u, 0x970d585ac632bf8eu},      {6, 0x3e7039bdda43cfc6u, 0x082afe0b8162d12au},
+      {8, 0x64c69cab4bb21dc5u, 0x47a7f080d82bb456u},      {9, 0xed7ccbc501eb7501u, 0x564ef6078950d457u},
+      {12, 0x061a192713f69ad9u, 0x6e3efd8fc7802b18u},     {16, 0x562980258a998629u, 0xc68c368ecf8a9c05u},
+      {17, 0xabbc12d11973d7dbu, 0x955fa78643ed3669u},     {24, 0x1e7044d28b1b901du, 0x0ce966e4678d3761u},
+      {32, 0x278410a17595e3f9u, 0x98fc6458710dc2e8u},     {64, 0xefdb6a44690721a9u, 0x6d90e81a9b0fd622u},
+      {80, 0x454ae6bf7a8a532du, 0xfdf2cefde9eaac8au},     {96, 0xe9324473ea9afebeu, 0xd9d0b885f56c93f1u},
+      {128, 0xebb15e34a7fb5ab1u, 0x39992220e045260au},    {129, 0x86c9e3bc8f0a3b5cu, 0x03815fc91f1b30b6u},
+      {195, 0x3fb593c086a66075u, 0x7729543a26b207eeu},    {222, 0xf1aebd597cec6b3au, 0x337e09641b948717u},
+      {240, 0x5c9aae94c8ebe5a0u, 0xaa4202daa2769dc8u},    {241, 0xc5a639ecd2030e5eu, 0x99a80ecf0ecfc647u},
+      {256, 0x55de574ad89d0ac5u, 0x8b1c66091423d288u},    {257, 0xb17fd5a8ae75bb0bu, 0xf15fee7f9f457599u},
+      {400, 0xfe72257eb83fe803u, 0x1ad73f8bbeaf5028u},    {403, 0xcdeb804d65c6dea4u, 0x1b6de21e332dd73du},
+      {511, 0x8089715b163e7fc0u, 0x9f7619cb8d250f0du},    {512, 0x617e49599013cb6bu, 0x18d2d110dcc9bca1u},
+      {513, 0xf7037d3b6722aeecu, 0xf5c760ed98fd9e0au},    {1024, 0xdd85c9b5c1109c5cu, 0x0d30d24071c64c57u},
+      {1025, 0xd870c0fa13211c6au, 0xfd3ee4fe7f2954c6u},   {2048, 0xdd59e2c3a5f038e0u, 0xf736557fd47073a5u},
+      {2240, 0x6e73a90539cf2948u, 0xccb134fbfa7ce49du},   {2367, 0xcb37aeb9e5d361edu, 0xe89c0f6ff369b427u},
+      {4096, 0xe91206429d1f48f9u, 0xb9cfaea2ca5626a4u},   {65535, 0x40df5e3e5608bbe9u, 0x0839ca9ab30b5e44u},
+      {100000, 0x34d658192a014311u, 0x351330331bc078fbu},
   };
   const auto bytes = sanity_bytes(100'000);
   for (const Golden& g : kGolden) {
@@ -125,22 +107,30 @@ TEST(the_widest_instructions_agree_with_scalar_code_for_all_lengths_and_alignmen
 
 TEST(array_digests_are_the_documented_ones) {
   const GoldenArray kGolden[] = {
-    {0, {}, 1, 0x0u, "b098c8250729cbb4e6b306994cbe6144"},
-    {9, {}, 8, 0x0u, "231401c9d8d5f65d6a1b6f0ffc2453bf"},
-    {9, {0}, 0, 0x0u, "854e4bf8dfecbd5eef5ad912d11af417"},
-    {8, {1}, 4, 0x0u, "6202ea0793569cc5a44e2a2cbe5fda4c"},
-    {8, {12}, 48, 0x0u, "b37f810d889809558b2a43ca7461e27c"},
-    {8, {3, 4}, 48, 0x0u, "f32b23e02607262a689d91ec4246f933"},
-    {8, {4, 3}, 48, 0x0u, "a54db0ce4c223769bbbf7b8442870e63"},
-    {9, {2, 3, 5}, 240, 0x0u, "6a5668419704f67b887edf6e6e24ba7e"},
-    {9, {31}, 248, 0x0u, "04b3d169b424a8d971b48a5f98c60650"},
-    {5, {100, 25}, 2500, 0x0u, "1f948b01c04418e8a1a64896ad241400"},
-    {8, {12}, 48, 0x1u, "a3fa5b40f8792b4dcce93b4bfe3c89a3"},
-    {8, {12}, 48, 0x2u, "d9d0bafdd4fe20fa0f3d2f964e38449d"},
-    {8, {12}, 48, 0x1fffffffffffffu, "defa40990cdf8af564ad71a911d9961a"},
-    {1, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 1, 0x0u, "10855bd19377cf1458e5792f13ad0f4d"},
-    {1, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 1, 0x7u, "e035e2c767d4f3d5a6d3f25142a5ab7a"},
-    {8, {1099511627776, 0}, 0, 0x0u, "2c785932c23c95932ef4761d2a3a12fb"},
+      {0, {}, 1, 0x0u, "b098c8250729cbb4e6b306994cbe6144"},
+      {9, {}, 8, 0x0u, "231401c9d8d5f65d6a1b6f0ffc2453bf"},
+      {9, {0}, 0, 0x0u, "854e4bf8dfecbd5eef5ad912d11af417"},
+      {8, {1}, 4, 0x0u, "6202ea0793569cc5a44e2a2cbe5fda4c"},
+      {8, {12}, 48, 0x0u, "b37f810d889809558b2a43ca7461e27c"},
+      {8, {3, 4}, 48, 0x0u, "f32b23e02607262a689d91ec4246f933"},
+      {8, {4, 3}, 48, 0x0u, "a54db0ce4c223769bbbf7b8442870e63"},
+      {9, {2, 3, 5}, 240, 0x0u, "6a5668419704f67b887edf6e6e24ba7e"},
+      {9, {31}, 248, 0x0u, "04b3d169b424a8d971b48a5f98c60650"},
+      {5, {100, 25}, 2500, 0x0u, "1f948b01c04418e8a1a64896ad241400"},
+      {8, {12}, 48, 0x1u, "a3fa5b40f8792b4dcce93b4bfe3c89a3"},
+      {8, {12}, 48, 0x2u, "d9d0bafdd4fe20fa0f3d2f964e38449d"},
+      {8, {12}, 48, 0x1fffffffffffffu, "defa40990cdf8af564ad71a911d9961a"},
+      {1,
+       {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+       1,
+       0x0u,
+       "10855bd19377cf1458e5792f13ad0f4d"},
+      {1,
+       {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+       1,
+       0x7u,
+       "e035e2c767d4f3d5a6d3f25142a5ab7a"},
+      {8, {1099511627776, 0}, 0, 0x0u, "2c785932c23c95932ef4761d2a3a12fb"},
   };
   const auto bytes = sanity_bytes(10'000);
   for (const GoldenArray& g : kGolden) {
@@ -158,8 +148,10 @@ TEST(dtype_shape_bytes_and_scope_each_change_a_digest) {
   std::vector<std::string> digests;
   for (const u8 dtype : {u8{1}, u8{2}})
     for (const u64 scope : {u64{0}, u64{1}, u64{2}})
-      for (const std::span<const u64> shape : {std::span<const u64>(flat), std::span<const u64>(tall), std::span<const u64>(wide)})
-        for (const u32 from : {0u, 1u}) digests.push_back(hex(ArrayHeader(dtype, shape, scope).digest(bytes.data() + from, 48)));
+      for (const std::span<const u64> shape :
+           {std::span<const u64>(flat), std::span<const u64>(tall), std::span<const u64>(wide)})
+        for (const u32 from : {0u, 1u})
+          digests.push_back(hex(ArrayHeader(dtype, shape, scope).digest(bytes.data() + from, 48)));
   for (std::size_t i = 0; i < digests.size(); ++i)
     for (std::size_t j = 0; j < i; ++j) CHECK(digests[i] != digests[j]);
 }

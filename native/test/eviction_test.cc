@@ -46,10 +46,14 @@ std::vector<u32> trace(u64 seed, u32 requests) {
   u32 scanned = 10'000'000, base = 1'000'000;
   while (out.size() < requests) {
     const u64 die = random.below(1000);
-    if (die < 600) out.push_back(popular.pick(random));
-    else if (die < 990) out.push_back(base + local.pick(random));
-    else if (die < 998) for (u32 n = 0; n < 30; ++n) out.push_back(scanned++);
-    else base += 5;
+    if (die < 600)
+      out.push_back(popular.pick(random));
+    else if (die < 990)
+      out.push_back(base + local.pick(random));
+    else if (die < 998)
+      for (u32 n = 0; n < 30; ++n) out.push_back(scanned++);
+    else
+      base += 5;
     if (out.size() % 60'000 < 2) base += 500;
   }
   out.resize(requests);
@@ -78,7 +82,8 @@ class ExactXg {
     }
     u32 into = kSmall;
     if (at != where_.end()) {
-      const f64 small = static_cast<f64>(lists_[kSmallGhost].size()), main = static_cast<f64>(lists_[kMainGhost].size());
+      const f64 small = static_cast<f64>(lists_[kSmallGhost].size()),
+                main = static_cast<f64>(lists_[kMainGhost].size());
       share_ += at->second.list == kSmallGhost ? std::max(1.0, main / small) : -std::max(1.0, small / main);
       share_ = std::clamp(share_, std::max(1.0, 0.01 * capacity_), std::max(1.0, 0.9 * capacity_));
       remove(key);
@@ -115,7 +120,8 @@ class ExactXg {
   }
   void evict() {
     for (;;) {
-      const bool from_small = lists_[kMain].empty() || (!lists_[kSmall].empty() && static_cast<f64>(lists_[kSmall].size()) >= share_);
+      const bool from_small =
+          lists_[kMain].empty() || (!lists_[kSmall].empty() && static_cast<f64>(lists_[kSmall].size()) >= share_);
       const u32 key = lists_[from_small ? kSmall : kMain].back();
       Node& n = where_[key];
       if (n.freq == 0) return leave(key, from_small ? kSmallGhost : kMainGhost);
@@ -185,8 +191,10 @@ class ExactLru {
   bool access(u32 key) {
     const auto at = where_.find(key);
     const bool hit = at != where_.end();
-    if (hit) order_.erase(at->second);
-    else if (order_.size() == capacity_) where_.erase(order_.back()), order_.pop_back();
+    if (hit)
+      order_.erase(at->second);
+    else if (order_.size() == capacity_)
+      where_.erase(order_.back()), order_.pop_back();
     order_.push_front(key);
     where_[key] = order_.begin();
     return hit;
@@ -226,12 +234,14 @@ TEST(sixteen_shards_cost_a_few_tenths_of_a_point) {
 
 TEST(xg_beats_lru_where_there_are_scans) {
   const auto keys = trace(3, kRequests);
-  for (const u32 capacity : {300u, 1000u, 3000u}) CHECK(replay(keys, capacity, 1).hit_ratio > exact(keys, ExactLru(capacity)));
+  for (const u32 capacity : {300u, 1000u, 3000u})
+    CHECK(replay(keys, capacity, 1).hit_ratio > exact(keys, ExactLru(capacity)));
 }
 
 TEST(lru_has_exactly_the_hits_of_lru) {
   const auto keys = trace(4, kRequests / 4);
-  for (const u32 capacity : {1u, 7u, 100u, 1000u}) CHECK_EQ(replay(keys, capacity, 1, kFlagLru).hit_ratio, exact(keys, ExactLru(capacity)));
+  for (const u32 capacity : {1u, 7u, 100u, 1000u})
+    CHECK_EQ(replay(keys, capacity, 1, kFlagLru).hit_ratio, exact(keys, ExactLru(capacity)));
 }
 
 TEST(hands_are_bounded_even_when_every_entry_was_hit) {

@@ -1,13 +1,12 @@
 // The hash map alone: groups against a loop, probes after months of churn, keys that collide on purpose.
 #include "hash_map.h"
 
-#include "region.h"
-
 #include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "check.h"
+#include "region.h"
 
 using namespace hitpath;
 
@@ -18,7 +17,8 @@ class Ground {
  public:
   explicit Ground(u32 groups)
       : memory_(static_cast<u8*>(std::aligned_alloc(kLine, (u64{groups} * kGroupBytes + kLine - 1) / kLine * kLine))),
-        hashes(u64{groups} * kGroupSlots), map(memory_, groups) {
+        hashes(u64{groups} * kGroupSlots),
+        map(memory_, groups) {
     std::memset(memory_, 0, u64{groups} * kGroupBytes);
   }
   Ground(const Ground&) = delete;
@@ -102,7 +102,8 @@ TEST(a_map_fills_to_its_last_slot_and_finds_everything) {
     Ground g(groups);
     Rng random(2);
     std::vector<u32> slots;
-    for (u32 i = 0; i < groups * kGroupSlots; ++i) slots.push_back(g.insert(static_cast<u32>(random.next()), tag_of(i)));
+    for (u32 i = 0; i < groups * kGroupSlots; ++i)
+      slots.push_back(g.insert(static_cast<u32>(random.next()), tag_of(i)));
     std::vector<u32> sorted = slots;
     std::sort(sorted.begin(), sorted.end());
     for (u32 i = 0; i < sorted.size(); ++i) CHECK_EQ(sorted[i], i);

@@ -33,7 +33,8 @@ Config small_config(u32 shards = 1, u32 flags = 0) {
 
 class Memory {
  public:
-  explicit Memory(u64 bytes) : size_(bytes), at_(static_cast<u8*>(std::aligned_alloc(kLine, (bytes + kLine - 1) / kLine * kLine))) {
+  explicit Memory(u64 bytes)
+      : size_(bytes), at_(static_cast<u8*>(std::aligned_alloc(kLine, (bytes + kLine - 1) / kLine * kLine))) {
     std::memset(at_, 0, bytes);
   }
   Memory(const Memory&) = delete;
@@ -73,7 +74,9 @@ void sign(u8* base) {
 // ---- damage ----
 
 template <class T>
-void put(u8* at, T value) { std::memcpy(at, &value, sizeof value); }
+void put(u8* at, T value) {
+  std::memcpy(at, &value, sizeof value);
+}
 
 void damage(u8* base, const Cache& cache, Rng& random) {
   const Geometry& g = cache.geometry();
@@ -81,7 +84,8 @@ void damage(u8* base, const Cache& cache, Rng& random) {
   const u64 parts[] = {0, g.at_groups, g.at_slots, g.at_wheel, g.at_ghosts, g.at_tags, g.at_arena - 4, g.shard_bytes};
   switch (random.below(6)) {
     case 0:  // a few bits anywhere
-      for (u64 n = random.between(1, 40); n != 0; --n) base[first + random.below(length)] ^= static_cast<u8>(1u << random.below(8));
+      for (u64 n = random.between(1, 40); n != 0; --n)
+        base[first + random.below(length)] ^= static_cast<u8>(1u << random.below(8));
       break;
     case 1:  // one byte in a hundred
       for (u64 n = length / 100; n != 0; --n) base[first + random.below(length)] = static_cast<u8>(random.next());
@@ -90,20 +94,33 @@ void damage(u8* base, const Cache& cache, Rng& random) {
       const u64 part = random.below(std::size(parts) - 1);
       u8* at = base + cache.shard_offset(static_cast<u32>(random.below(cache.config().shards))) + parts[part];
       const u64 kind = random.below(3);
-      for (u64 i = 0; i < parts[part + 1] - parts[part]; ++i) at[i] = kind == 0 ? static_cast<u8>(random.next()) : kind == 1 ? 0 : 0xff;
+      for (u64 i = 0; i < parts[part + 1] - parts[part]; ++i)
+        at[i] = kind == 0 ? static_cast<u8>(random.next()) : kind == 1 ? 0 : 0xff;
       break;
     }
     case 3: {  // words that look like indices
-      const u32 likely[] = {0, 1, kNil, kNil - 1, g.slots, g.slots - 1, g.slots + 1, kBucketFlag, kBucketFlag | kWheelBuckets,
-                            static_cast<u32>(cache.config().arena_bytes / 8), 0x8000'0000u, 0x7fff'ffffu};
+      const u32 likely[] = {0,
+                            1,
+                            kNil,
+                            kNil - 1,
+                            g.slots,
+                            g.slots - 1,
+                            g.slots + 1,
+                            kBucketFlag,
+                            kBucketFlag | kWheelBuckets,
+                            static_cast<u32>(cache.config().arena_bytes / 8),
+                            0x8000'0000u,
+                            0x7fff'ffffu};
       for (u64 n = random.between(1, 200); n != 0; --n)
-        put(base + first + random.below(length / 4) * 4, random.chance(0.5) ? likely[random.below(std::size(likely))] : static_cast<u32>(random.below(g.slots)));
+        put(base + first + random.below(length / 4) * 4,
+            random.chance(0.5) ? likely[random.below(std::size(likely))] : static_cast<u32>(random.below(g.slots)));
       break;
     }
     case 4: {  // the same in slots and the shard's header alone
       for (u64 n = random.between(1, 60); n != 0; --n) {
         u8* shard = base + cache.shard_offset(static_cast<u32>(random.below(cache.config().shards)));
-        u8* at = random.chance(0.4) ? shard + random.below(sizeof(ShardHeader) / 4) * 4 : shard + g.at_slots + random.below(g.slots * 16) * 4;
+        u8* at = random.chance(0.4) ? shard + random.below(sizeof(ShardHeader) / 4) * 4
+                                    : shard + g.at_slots + random.below(g.slots * 16) * 4;
         put(at, random.chance(0.5) ? static_cast<u32>(random.below(g.slots + 3)) : static_cast<u32>(random.next()));
       }
       break;
@@ -119,7 +136,8 @@ void damage(u8* base, const Cache& cache, Rng& random) {
       }
     }
   }
-  for (u32 i = 0; i < cache.config().shards; ++i) put(base + cache.shard_offset(i) + offsetof(ShardHeader, lock), u32{0});
+  for (u32 i = 0; i < cache.config().shards; ++i)
+    put(base + cache.shard_offset(i) + offsetof(ShardHeader, lock), u32{0});
 }
 
 // ---- operations ----
@@ -131,7 +149,8 @@ class Hand {
     cache.set_sink({[](void* context, u32 slot, Reason) noexcept {
                       auto& self = *static_cast<Hand*>(context);
                       CHECK(slot < self.cache.config().shards * self.cache.geometry().slots);
-                    }, this});
+                    },
+                    this});
     for (u32 t = 0; t < 6; ++t) tags_[t] = xxh3_128(&t, sizeof t);
   }
 
@@ -169,21 +188,30 @@ class Hand {
   void one() {
     char name[64];
     const u64 id = random_.below(100);
-    u32 length = static_cast<u32>(std::snprintf(name, sizeof name, id % 3 == 0 ? "key %llu that does not fit a slot" : "%llu", static_cast<unsigned long long>(id)));
+    u32 length =
+        static_cast<u32>(std::snprintf(name, sizeof name, id % 3 == 0 ? "key %llu that does not fit a slot" : "%llu",
+                                       static_cast<unsigned long long>(id)));
     const Key key = make_key(kKeyLatin1, name, length, cache.config().seed);
     u8 bytes[2000];
     std::memset(bytes, static_cast<int>(id), sizeof bytes);
     Hit hit;
     switch (random_.below(12)) {
-      case 0: case 1: case 2: case 3: {
+      case 0:
+      case 1:
+      case 2:
+      case 3: {
         Placed placed;
         const u64 first = random_.below(6);
-        const u32 size = random_.chance(0.3) ? static_cast<u32>(random_.below(9)) : random_.chance(0.5) ? 100 : static_cast<u32>(random_.below(2000));
-        (void)cache.set(key, {1, bytes, size}, std::span(tags_).subspan(first, random_.chance(0.3) ? random_.below(7 - first) : 0),
+        const u32 size = random_.chance(0.3)   ? static_cast<u32>(random_.below(9))
+                         : random_.chance(0.5) ? 100
+                                               : static_cast<u32>(random_.below(2000));
+        (void)cache.set(key, {1, bytes, size},
+                        std::span(tags_).subspan(first, random_.chance(0.3) ? random_.below(7 - first) : 0),
                         random_.chance(0.5) ? kNever : now_ + static_cast<f64>(random_.below(100)), now_, placed);
         break;
       }
-      case 4: case 5:
+      case 4:
+      case 5:
         if (!cache.find(key, hit)) break;
         (void)cache.copy(hit, std::make_unique<u8[]>(hit.length).get());
         cache.touch(hit);
@@ -193,7 +221,8 @@ class Hand {
       case 7: now_ += static_cast<f64>(random_.below(50)), cache.advance(now_, 30), (void)cache.next_due(); break;
       case 8: {
         u64 removed = 0;
-        (void)cache.erase_tag(tags_[random_.below(6)], static_cast<u32>(random_.below(cache.config().shards)), 10, now_, removed);
+        (void)cache.erase_tag(tags_[random_.below(6)], static_cast<u32>(random_.below(cache.config().shards)), 10, now_,
+                              removed);
         break;
       }
       case 9: {
@@ -274,10 +303,14 @@ TEST(every_flipped_bit_of_a_header_is_noticed) {
     memory->at()[bit / 8] ^= static_cast<u8>(1u << bit % 8);
     const RegionFault fault = read(memory->at(), memory->size());
     const u32 byte = bit / 8;
-    if (byte < 8) CHECK_EQ(fault, RegionFault::not_a_region);
-    else if (byte < 16) CHECK_EQ(fault, RegionFault::other_version);
-    else if (byte >= offsetof(Header, state)) CHECK_EQ(fault, RegionFault::closed);
-    else CHECK(fault == RegionFault::damaged || fault == RegionFault::truncated);
+    if (byte < 8)
+      CHECK_EQ(fault, RegionFault::not_a_region);
+    else if (byte < 16)
+      CHECK_EQ(fault, RegionFault::other_version);
+    else if (byte >= offsetof(Header, state))
+      CHECK_EQ(fault, RegionFault::closed);
+    else
+      CHECK(fault == RegionFault::damaged || fault == RegionFault::truncated);
     memory->at()[bit / 8] ^= static_cast<u8>(1u << bit % 8);
   }
   CHECK_EQ(read(memory->at(), memory->size()), RegionFault::none);
@@ -309,14 +342,17 @@ TEST(a_signed_header_that_makes_no_sense_is_refused) {
   };
   for (const u32 v : {0u, 2u, kMaxShards, kMaxShards + 1, kNil}) refused(offsetof(Header, shards), v);
   for (const u32 v : {0u, 1u, kMaxEntries, kMaxEntries + 1, kNil}) refused(offsetof(Header, max_entries), v);
-  for (const u64 v : {u64{0}, u64{64}, u64{8 << 10} + 8, kMaxArena, kMaxArena + 64, ~u64{0}, ~u64{63}}) refused(offsetof(Header, arena_bytes), v);
+  for (const u64 v : {u64{0}, u64{64}, u64{8 << 10} + 8, kMaxArena, kMaxArena + 64, ~u64{0}, ~u64{63}})
+    refused(offsetof(Header, arena_bytes), v);
   for (const f64 v : {0.0, -1.0, -kNever, std::nan("")}) refused(offsetof(Header, default_ttl), v);
   refused(offsetof(Header, max_pinned), 101u);
-  for (const u64 v : {u64{0}, geometry.region_bytes - 64, geometry.region_bytes + 64, ~u64{0}}) refused(offsetof(Header, region_bytes), v);
+  for (const u64 v : {u64{0}, geometry.region_bytes - 64, geometry.region_bytes + 64, ~u64{0}})
+    refused(offsetof(Header, region_bytes), v);
   Rng random(2);
   for (u32 round = 0; round < 5000; ++round) {
     std::memcpy(memory->at(), good.data(), good.size());
-    for (u64 n = random.between(1, 4); n != 0; --n) put(memory->at() + 16 + 4 * random.below(16), static_cast<u32>(random.next() >> random.below(32)));
+    for (u64 n = random.between(1, 4); n != 0; --n)
+      put(memory->at() + 16 + 4 * random.below(16), static_cast<u32>(random.next() >> random.below(32)));
     sign(memory->at());
     (void)read(memory->at(), memory->size());  // claims that what it accepts lies inside
   }

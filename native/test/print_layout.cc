@@ -25,10 +25,12 @@ std::string layout() {
   using namespace hitpath;
   std::string out = "// Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.\n\n";
   char line[200];
-  std::snprintf(line, sizeof line, "export const LAYOUT_FINGERPRINT = 0x%llxn\n\n", static_cast<unsigned long long>(kFingerprint));
+  std::snprintf(line, sizeof line, "export const LAYOUT_FINGERPRINT = 0x%llxn\n\n",
+                static_cast<unsigned long long>(kFingerprint));
   out += line;
 #define FIELD(type, field, at) \
-  std::snprintf(line, sizeof line, "export const %s = %u\n", constant_case(#type, #field).c_str(), static_cast<unsigned>(at)); \
+  std::snprintf(line, sizeof line, "export const %s = %u\n", constant_case(#type, #field).c_str(), \
+                static_cast<unsigned>(at)); \
   out += line;
   HITPATH_LAYOUT_FIELDS(FIELD)
   out += '\n';

@@ -55,8 +55,8 @@ std::vector<float> matrix(u64 n, u64 columns, u64 seed) {
 
 KeyRows rows_of(const std::vector<float>& m, u64 columns) {
   const u64 shape[] = {columns};
-  return {reinterpret_cast<const u8*>(m.data()), m.size() / columns, columns * 4, static_cast<std::int64_t>(columns * 4),
-          ArrayHeader(kDtype, shape, 0)};
+  return {reinterpret_cast<const u8*>(m.data()), m.size() / columns, columns * 4,
+          static_cast<std::int64_t>(columns * 4), ArrayHeader(kDtype, shape, 0)};
 }
 
 struct RowKey {
@@ -149,7 +149,8 @@ TEST(rows_past_their_deadline_are_not_found) {
   KeyRows rows = rows_of(keys, 4);
   std::vector<float> values(100, 1.5f), out(100);
   std::vector<u8> found(100);
-  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, s.now + 10, s.now).hits, 100u);
+  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, s.now + 10, s.now).hits,
+           100u);
   CHECK_EQ(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now + 10).hits, 100u);
   CHECK_EQ(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now + 10.5).hits, 0u);
 }
@@ -195,7 +196,8 @@ TEST(another_dtype_shape_or_scope_is_another_key) {
   KeyRows rows = rows_of(keys, 4);
   CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, kNever, s.now).hits, 10u);
   const u64 flat[] = {4}, square[] = {2, 2};
-  for (ArrayHeader header : {ArrayHeader(kDtype + 1, flat, 0), ArrayHeader(kDtype, square, 0), ArrayHeader(kDtype, flat, 1)}) {
+  for (ArrayHeader header :
+       {ArrayHeader(kDtype + 1, flat, 0), ArrayHeader(kDtype, square, 0), ArrayHeader(kDtype, flat, 1)}) {
     KeyRows other = rows;
     other.header = header;
     CHECK_EQ(get_rows(s.cache, other, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 0u);

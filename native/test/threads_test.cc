@@ -50,7 +50,9 @@ bool is_value_of(u64 key, const u64* words, u32 bytes, f64 deadline) {
 struct NumberKey {
   u64 bytes[5];
   Key key;
-  NumberKey(u64 id, u64 seed) : bytes{id, 1, 2, 3, 4}, key(make_key(id % 3 == 0 ? kKeyLatin1 : kKeyNumber, bytes, id % 3 == 0 ? 40 : 8, seed)) {}
+  NumberKey(u64 id, u64 seed)
+      : bytes{id, 1, 2, 3, 4},
+        key(make_key(id % 3 == 0 ? kKeyLatin1 : kKeyNumber, bytes, id % 3 == 0 ? 40 : 8, seed)) {}
   NumberKey(const NumberKey&) = delete;
   NumberKey& operator=(const NumberKey&) = delete;
 };
@@ -106,7 +108,10 @@ class View {
  public:
   View(Region& region, u64 seed) : region(region), random(Rng::exactly(seed)) {
     region.open(cache);
-    cache.set_sink({[](void* context, u32, Reason why) noexcept { ++static_cast<View*>(context)->tally.left[static_cast<u32>(why)]; }, this});
+    cache.set_sink({[](void* context, u32, Reason why) noexcept {
+                      ++static_cast<View*>(context)->tally.left[static_cast<u32>(why)];
+                    },
+                    this});
   }
   View(const View&) = delete;
   View& operator=(const View&) = delete;
@@ -117,8 +122,10 @@ class View {
     const Written v = value_of(id, generation, deadline, words);
     Placed placed;
     const Status status = cache.set(k.key, {3, v.words, v.bytes}, tags, deadline, region.now(), placed);
-    if (status == Status::ok) ++(placed.replaced ? tally.updates : tally.inserts);
-    else ++tally.refused;
+    if (status == Status::ok)
+      ++(placed.replaced ? tally.updates : tally.inserts);
+    else
+      ++tally.refused;
     return status;
   }
 
@@ -190,7 +197,9 @@ class Crew {
   std::atomic<bool> go_{false};
   struct Mutex {
     std::atomic_flag flag;
-    void lock() { while (flag.test_and_set()) std::this_thread::yield(); }
+    void lock() {
+      while (flag.test_and_set()) std::this_thread::yield();
+    }
     void unlock() { flag.clear(); }
   } mutex_;
   std::vector<std::thread> threads_;
@@ -240,7 +249,8 @@ void churn(u32 shards, u32 max_entries, u64 arena_bytes, u32 flags) {
         const f64 deadline = v.random.chance(0.5) ? kNever : now + static_cast<f64>(v.random.below(20));
         const u32 words = v.random.chance(0.3) ? 1 : static_cast<u32>(v.random.between(2, 80));
         const u64 first = v.random.below(4);
-        (void)v.set(id, who << 24 | i, deadline, words, std::span(tags).subspan(first, v.random.chance(0.2) ? v.random.below(5 - first) : 0));
+        (void)v.set(id, who << 24 | i, deadline, words,
+                    std::span(tags).subspan(first, v.random.chance(0.2) ? v.random.below(5 - first) : 0));
       } else if (die < 850) {
         const NumberKey k(id, v.cache.config().seed);
         v.cache.erase(k.key, now);
@@ -252,7 +262,8 @@ void churn(u32 shards, u32 max_entries, u64 arena_bytes, u32 flags) {
         v.cache.advance(now, 20);
       } else if (die < 960) {
         u64 removed = 0;
-        (void)v.cache.erase_tag(tags[v.random.below(4)], static_cast<u32>(v.random.below(v.cache.config().shards)), 10, now, removed);
+        (void)v.cache.erase_tag(tags[v.random.below(4)], static_cast<u32>(v.random.below(v.cache.config().shards)), 10,
+                                now, removed);
       } else if (die < 962) {
         for (u32 cursor = 0; cursor != kNil;) cursor = v.cache.clear(cursor, 100);
       } else if (die < 966) {
@@ -289,7 +300,8 @@ void churn(u32 shards, u32 max_entries, u64 arena_bytes, u32 flags) {
       if (v.cache.find(k.key, hit) && v.cache.pin(hit, offset)) {
         // Plain reads: a pin makes the bytes the reader's.
         const u64* at = reinterpret_cast<const u64*>(v.region.base() + offset);
-        pins.push_back({hit.slot / v.cache.geometry().slots, hit.block, id, at, std::vector<u64>(at, at + hit.length / 8), hit.deadline});
+        pins.push_back({hit.slot / v.cache.geometry().slots, hit.block, id, at,
+                        std::vector<u64>(at, at + hit.length / 8), hit.deadline});
         CHECK(is_value_of(id, at, hit.length, hit.deadline));
       }
       if (pins.size() > 8 || (!pins.empty() && v.random.chance(0.3))) drop(v.random.below(pins.size()));
@@ -378,8 +390,10 @@ TEST(batches_of_rows_from_several_threads_agree) {
     u64 hits = 0, stored = 0;
     for (u32 round = 0; round < kRounds / 200; ++round) {
       const u64 first = v.random.below(kRows), n = v.random.between(1, kRows - first), generation = who << 24 | round;
-      KeyRows rows{reinterpret_cast<const u8*>(&matrix[first * kColumns]), n, kColumns * 8, kColumns * 8, ArrayHeader(1, shape, 0)};
-      const RowResult got = get_rows(v.cache, rows, 5, reinterpret_cast<u8*>(out.data()), kValue, found.data(), v.region.now());
+      KeyRows rows{reinterpret_cast<const u8*>(&matrix[first * kColumns]), n, kColumns * 8, kColumns * 8,
+                   ArrayHeader(1, shape, 0)};
+      const RowResult got =
+          get_rows(v.cache, rows, 5, reinterpret_cast<u8*>(out.data()), kValue, found.data(), v.region.now());
       CHECK_EQ(got.status, Status::ok);
       u64 counted = 0;
       for (u64 i = 0; i < n; ++i) {
@@ -398,7 +412,8 @@ TEST(batches_of_rows_from_several_threads_agree) {
         for (u64 w = 1; w < kValue / 8; ++w) words[w] = word_of(first + i, generation, w);
         if (v.random.chance(0.2)) found[i] = 0;  // also rows that are there
       }
-      const RowResult set = set_rows(v.cache, rows, 5, reinterpret_cast<const u8*>(values.data()), kValue, found.data(), kNever, v.region.now());
+      const RowResult set = set_rows(v.cache, rows, 5, reinterpret_cast<const u8*>(values.data()), kValue, found.data(),
+                                     kNever, v.region.now());
       CHECK_EQ(set.status, Status::ok);
       stored += set.hits;
     }

@@ -310,7 +310,8 @@ TEST(a_wheel_far_behind_catches_up_in_tiny_steps_while_it_is_used) {
 }
 
 TEST(model_a_sorted_list_of_deadlines) {
-  constexpr f64 kStarts[] = {0, -3, 1.7e12, -1e15, 0x1p42 - 100, -0x1p42 - 100, 0x1p52 - 1e6, -1e300, 12345.678, 0x1p36 - 7};
+  constexpr f64 kStarts[] = {0,      -3,        1.7e12,    -1e15, 0x1p42 - 100, -0x1p42 - 100, 0x1p52 - 1e6,
+                             -1e300, 12345.678, 0x1p36 - 7};
   Rng rng(0x5eed);
   for (u32 round = 0; round < 120; ++round) {
     const u32 count = static_cast<u32>(rng.between(1, 40));
@@ -332,7 +333,9 @@ TEST(model_a_sorted_list_of_deadlines) {
                            : rng.chance(0.02) ? 1e300
                                               : now + any_span(rng, bits);
       switch (rng.below(8)) {
-        case 0: case 1: case 2:
+        case 0:
+        case 1:
+        case 2:
           if (where[slot] == model.end()) {
             shard.schedule(slot, deadline);
           } else {
@@ -349,8 +352,10 @@ TEST(model_a_sorted_list_of_deadlines) {
           forget(slot);
           break;
         case 4:
-          if (rng.chance(0.05)) now -= any_span(rng, bits);  // backwards
-          else now = (whole_clock ? std::floor(now) + std::floor(any_span(rng, bits)) : now + any_span(rng, bits));
+          if (rng.chance(0.05))
+            now -= any_span(rng, bits);  // backwards
+          else
+            now = (whole_clock ? std::floor(now) + std::floor(any_span(rng, bits)) : now + any_span(rng, bits));
           [[fallthrough]];
         default: {
           const u32 budget = rng.chance(0.2) ? kUnlimited : static_cast<u32>(rng.below(5));
@@ -435,7 +440,10 @@ TEST(damaged_memory_never_leads_outside_or_into_an_endless_loop) {
         case 0: shard.schedule(slot, static_cast<f64>(rng.below(5000))); break;
         case 1: shard.wheel.unlink(slot); break;
         case 2: shard.reschedule(slot, static_cast<f64>(rng.below(5000))); break;
-        case 3: (void)shard.wheel.next_due(); (void)shard.wheel.validate(); break;
+        case 3:
+          (void)shard.wheel.next_due();
+          (void)shard.wheel.validate();
+          break;
         default: {
           const u32 budget = static_cast<u32>(rng.below(300));
           const f64 now = rng.chance(0.3) ? kInfinity : static_cast<f64>(rng.below(10'000));
@@ -454,7 +462,9 @@ TEST(damaged_memory_never_leads_outside_or_into_an_endless_loop) {
 
 TEST(a_million_slots_expire_in_one_millisecond) {
   // Processor time, so that what else runs on the machine does not count.
-  const auto ns = [](std::clock_t from, std::clock_t to) { return static_cast<f64>(to - from) * (1e9 / CLOCKS_PER_SEC); };
+  const auto ns = [](std::clock_t from, std::clock_t to) {
+    return static_cast<f64>(to - from) * (1e9 / CLOCKS_PER_SEC);
+  };
   constexpr u32 kCount = 1'000'000, kBudget = 2000;
   Rng rng(0x1e6);
   std::vector<u32> order(kCount);
@@ -509,7 +519,8 @@ TEST(a_million_slots_expire_in_one_millisecond) {
   const std::clock_t t4 = std::clock();
   CHECK_EQ(left, kCount);
   CHECK_EQ(shard.linked(), 0u);
-  std::printf("  shuffled, deadlines over an hour: schedule %.1f, reschedule by 20 ms %.1f, unlink %.1f, "
-              "idle advance %.1f ns\n", ns(t0, t1) / kCount, ns(t1, t2) / kCount, ns(t2, t3) / kCount,
-              ns(t3, t4) / kCount);
+  std::printf(
+      "  shuffled, deadlines over an hour: schedule %.1f, reschedule by 20 ms %.1f, unlink %.1f, "
+      "idle advance %.1f ns\n",
+      ns(t0, t1) / kCount, ns(t1, t2) / kCount, ns(t2, t3) / kCount, ns(t3, t4) / kCount);
 }

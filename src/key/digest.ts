@@ -1,6 +1,7 @@
 /** The public digest of an array: the identity under which caches keep it. */
-import { digestBytes } from './stage.js'
+
 import type { NdArrayLike } from './ndarray.js'
+import { digestBytes } from './stage.js'
 
 /**
  * The 128-bit digest of an ndarray, as 32 hexadecimal digits.

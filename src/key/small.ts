@@ -21,8 +21,13 @@ export function smallViews(offset: number): readonly (TypedArray | undefined)[] 
 }
 
 /** Copies an array of at most SMALL_BYTES bytes into the view of its dtype. */
-export function copySmall(views: readonly (TypedArray | undefined)[], dtype: number, array: TypedArray): void {
+export function copySmall(
+  views: readonly (TypedArray | undefined)[],
+  dtype: number,
+  array: TypedArray,
+): void {
   // Of float16 the bits, which also come in a Uint16Array: from one to the other, set() would convert the numbers.
-  const source = dtype === DTYPE.float16 ? new Uint16Array(array.buffer, array.byteOffset, array.length) : array
+  const source =
+    dtype === DTYPE.float16 ? new Uint16Array(array.buffer, array.byteOffset, array.length) : array
   ;(views[dtype] as Uint8Array).set(source as Uint8Array)
 }

@@ -4,6 +4,8 @@
  * Identity is dtype, shape and elements in C order; where the elements lie does not matter. Nothing is copied but arrays
  * of up to 64 bytes: V8 keeps those inside its heap and would move them out if native code asked for their bytes.
  */
+
+import { describe, HitpathError } from '../errors.js'
 import { doubles, native, scratch, words } from '../native/binding.js'
 import {
   BIT_OFFSET,
@@ -20,7 +22,6 @@ import {
   STAGING_STATUS,
   STAGING_STRIDES,
 } from '../native/layout.js'
-import { describe, HitpathError } from '../errors.js'
 import { codeOf, DTYPE, type DTypeCode, dtypeRow } from './dtype.js'
 import { isNdArrayLike, type NdArrayLike, type TypedArray, viewOf } from './ndarray.js'
 import { copySmall, SMALL_BYTES, smallViews } from './small.js'
@@ -51,7 +52,14 @@ let form = 0
 let offset = 0
 let keyBits = 0
 
-function found(data: TypedArray, dtype: number, ndim: number, length: number, first: number, strided: boolean): true {
+function found(
+  data: TypedArray,
+  dtype: number,
+  ndim: number,
+  length: number,
+  first: number,
+  strided: boolean,
+): true {
   array = data
   form = FORM_ARRAY | (dtype << 8) | (ndim << 16)
   offset = first
@@ -93,7 +101,10 @@ function readView(value: NdArrayLike): void {
   if (!isNdArrayLike(value)) throw invalidKey(value)
   const { shape, strides, data, dtype: code, offset: first, contiguous } = viewOf(value)
   if (shape.length > MAX_DIMS) {
-    throw new HitpathError('INVALID_KEY', `an array key has at most ${MAX_DIMS} dimensions, this one has ${shape.length}`)
+    throw new HitpathError(
+      'INVALID_KEY',
+      `an array key has at most ${MAX_DIMS} dimensions, this one has ${shape.length}`,
+    )
   }
   for (let axis = 0; axis < shape.length; axis++) {
     doubles[SHAPE + axis] = shape[axis] as number

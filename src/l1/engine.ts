@@ -8,7 +8,15 @@ import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike } from '../key/ndarray.js'
 import { PreparedKey } from '../key/prepared.js'
 import { arrayBits, digestBytes, readArray, stageArray } from '../key/stage.js'
-import { doubles, type Native, type NativeStats, native, scratch, type Token, words } from '../native/binding.js'
+import {
+  doubles,
+  type Native,
+  type NativeStats,
+  native,
+  scratch,
+  type Token,
+  words,
+} from '../native/binding.js'
 import {
   BIT_PEEK,
   FLAG_FOREIGN_CLOCK,
@@ -217,7 +225,8 @@ export class Engine {
   }
 
   eraseTag(tag: string): number {
-    if (typeof tag !== 'string') throw new HitpathError('INVALID_ARGUMENT', `a tag is a string; got ${describe(tag)}`)
+    if (typeof tag !== 'string')
+      throw new HitpathError('INVALID_ARGUMENT', `a tag is a string; got ${describe(tag)}`)
     return this.#whole(() => native.eraseTag(tag))
   }
 
@@ -308,7 +317,10 @@ export class Engine {
     const at = word * 4
     if (((this.bytes[at + SLOT_QUEUE] as number) & 15) === QUEUE_SMALL) {
       const shard = this.#onlyShard === 0 ? this.#shardOf(word) : this.#onlyShard
-      const age = ((this.words[shard + SHARD_HEADER_SMALL_SEQ / 4] as number) - (this.words[word + SLOT_STAMP / 4] as number)) | 0
+      const age =
+        ((this.words[shard + SHARD_HEADER_SMALL_SEQ / 4] as number) -
+          (this.words[word + SLOT_STAMP / 4] as number)) |
+        0
       if (age < (this.words[shard + SHARD_HEADER_SMALL_YOUNG / 4] as number)) return
     }
     this.bytes[at + SLOT_FREQ] = (this.bytes[at + SLOT_FREQ] as number) + 1
@@ -325,7 +337,10 @@ export class Engine {
 export function stageNow(clock: Clock): void {
   const now: unknown = clock.now()
   if (typeof now !== 'number' || !Number.isFinite(now)) {
-    throw new HitpathError('INVALID_CLOCK', `clock.now() must return a number of milliseconds; got ${describe(now)}`)
+    throw new HitpathError(
+      'INVALID_CLOCK',
+      `clock.now() must return a number of milliseconds; got ${describe(now)}`,
+    )
   }
   doubles[STAGING_NOW / 8] = now
 }

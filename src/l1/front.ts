@@ -53,10 +53,7 @@ export class Front {
     if (this.#keys[i] === key) {
       const places = this.#places
       const word = places[4 * i + 2] as number
-      if (
-        this.#words[word] === places[4 * i + 1] &&
-        (doubles[TICK] as number) <= (this.#safe[i] as number)
-      ) {
+      if (this.#words[word] === places[4 * i + 1] && (doubles[TICK] as number) <= (this.#safe[i] as number)) {
         if ((this.#bytes[4 * word + SLOT_FREQ] as number) < 3) this.#engine.touch(word)
         this.#hits++
         this.#uncounted++
@@ -109,7 +106,11 @@ export class Front {
 function place(key: string, n: number): number {
   const middle = n >> 1
   const tail =
-    n + key.charCodeAt(n - 1) + (key.charCodeAt(n - 2) << 7) + (key.charCodeAt(n - 3) << 14) + (key.charCodeAt(n - 4) << 21)
+    n +
+    key.charCodeAt(n - 1) +
+    (key.charCodeAt(n - 2) << 7) +
+    (key.charCodeAt(n - 3) << 14) +
+    (key.charCodeAt(n - 4) << 21)
   const inner =
     key.charCodeAt(middle) +
     (key.charCodeAt(middle - 1) << 7) +

@@ -5,8 +5,8 @@
  * value is in the array exactly while its slot is taken, so what leaves the cache can be collected.
  */
 import { randomBytes } from 'node:crypto'
-import { describe, HitpathError } from '../errors.js'
 import { type Duration, parseDuration } from '../duration.js'
+import { describe, HitpathError } from '../errors.js'
 import { PreparedKey } from '../key/prepared.js'
 import { doubles, native, scratch, words } from '../native/binding.js'
 import {
@@ -94,8 +94,14 @@ export class LocalCache<V = unknown> {
   /** @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY */
   constructor(options: LocalCacheOptions<V> = {}) {
     refuseUnknownOptions(options, 'LocalCache', ['maxEntries', 'ttl', 'policy', 'clock', 'onRemoval'])
-    const maxEntries = integerOption(options.maxEntries ?? 10_000, 'LocalCache.maxEntries', { min: 1, max: 2 ** 28 })
-    const ttl = options.ttl === undefined ? Infinity : parseDuration(options.ttl, 'LocalCache.ttl', { allowInfinity: true })
+    const maxEntries = integerOption(options.maxEntries ?? 10_000, 'LocalCache.maxEntries', {
+      min: 1,
+      max: 2 ** 28,
+    })
+    const ttl =
+      options.ttl === undefined
+        ? Infinity
+        : parseDuration(options.ttl, 'LocalCache.ttl', { allowInfinity: true })
     const policy = oneOfOption(options.policy ?? 'xg', 'LocalCache.policy', ['xg', 'lru'])
     const clock = clockOption(options.clock, 'LocalCache.clock')
     if (options.onRemoval !== undefined) functionOption(options.onRemoval, 'LocalCache.onRemoval')
@@ -107,7 +113,8 @@ export class LocalCache<V = unknown> {
     if (clock !== undefined) stageNow(clock)
     native.create(new Uint8Array(region), randomBytes(16), ...config)
     const token = native.open(new Uint8Array(region))
-    if (typeof token === 'number') throw new HitpathError('REGION_CORRUPT', `a new region is refused (${token})`)
+    if (typeof token === 'number')
+      throw new HitpathError('REGION_CORRUPT', `a new region is refused (${token})`)
 
     this.#engine = new Engine(region, token, clock)
     this.#front = new Front(this.#engine)
@@ -142,7 +149,11 @@ export class LocalCache<V = unknown> {
 
   #getPrepared(key: PreparedKey): V | undefined {
     const { word } = key
-    if (this.#words[word] === key.seq && (doubles[TICK] as number) <= key.safeUntil && key.owner === this.#engine) {
+    if (
+      this.#words[word] === key.seq &&
+      (doubles[TICK] as number) <= key.safeUntil &&
+      key.owner === this.#engine
+    ) {
       if ((this.#bytes[4 * word + SLOT_FREQ] as number) < 3) this.#engine.touch(word)
       const value = this.#values[key.slot]
       if (value !== undefined) {
@@ -197,12 +208,14 @@ export class LocalCache<V = unknown> {
   }
 
   #set(key: CacheKey, value: V, options: SetOptions | undefined, scope: number): void {
-    if (value === undefined) throw new HitpathError('INVALID_VALUE', 'undefined cannot be stored: it is how a miss looks')
+    if (value === undefined)
+      throw new HitpathError('INVALID_VALUE', 'undefined cannot be stored: it is how a miss looks')
     const ttl = options === undefined ? Number.NaN : ttlOf(options)
     const tags = options === undefined ? undefined : tagsOf(options)
     const engine = this.#engine
     const plain = key instanceof PreparedKey ? engine.inner(key) : key
-    const array = typeof plain === 'string' ? undefined : engine.beginKeyed(key as Exclude<CacheKey, string>, 0, scope)
+    const array =
+      typeof plain === 'string' ? undefined : engine.beginKeyed(key as Exclude<CacheKey, string>, 0, scope)
     if (typeof plain === 'string') engine.begin(0)
     doubles[STAGING_TTL / 8] = ttl
     words[STAGING_VALUE_FORM / 4] = VALUE_NONE
@@ -223,7 +236,8 @@ export class LocalCache<V = unknown> {
     if (long) this.#longKeys.set(slot, plain as string)
     if (this.#keys !== undefined) {
       const kept = this.#keys[slot]
-      this.#keys[slot] = typeof plain === 'string' || typeof plain === 'number' ? plain : engine.prepare(key, scope)
+      this.#keys[slot] =
+        typeof plain === 'string' || typeof plain === 'number' ? plain : engine.prepare(key, scope)
       if (replaced) this.#notify(kept, old as V, 'replaced')
     }
     if (removals !== undefined) this.#announce(removals)
@@ -313,7 +327,10 @@ export class LocalCache<V = unknown> {
   scope(name: string): Scope<V> {
     const word = scopeWord(name)
     return new Scope<V>(name, {
-      get: (key) => (key instanceof PreparedKey ? this.#getPrepared(key) : this.#valueAt(this.#engine.findArray(key, 0, word))),
+      get: (key) =>
+        key instanceof PreparedKey
+          ? this.#getPrepared(key)
+          : this.#valueAt(this.#engine.findArray(key, 0, word)),
       peek: (key) => this.#peek(key, word),
       set: (key, value, options) => this.#set(key, value, options, word),
       delete: (key) => this.#delete(key, word),
@@ -439,7 +456,9 @@ export class LocalCache<V = unknown> {
     if (removals !== undefined) this.#announce(removals)
   }
 
-  #collect(): [key: string | number | PreparedKey | undefined, value: V, reason: RemovalReason][] | undefined {
+  #collect():
+    | [key: string | number | PreparedKey | undefined, value: V, reason: RemovalReason][]
+    | undefined {
     const removals: [string | number | PreparedKey | undefined, V, RemovalReason][] | undefined =
       this.#onRemoval === undefined ? undefined : []
     const take = (slot: number, why: number): void => {
@@ -456,7 +475,8 @@ export class LocalCache<V = unknown> {
       const pairs = new Uint32Array(scratch.buffer, scratch.byteOffset)
       do {
         native.drainRemovals()
-        for (let i = 0; i < (words[STAGING_COUNT / 4] as number); i++) take(pairs[2 * i] as number, pairs[2 * i + 1] as number)
+        for (let i = 0; i < (words[STAGING_COUNT / 4] as number); i++)
+          take(pairs[2 * i] as number, pairs[2 * i + 1] as number)
       } while ((words[STAGING_COUNT / 4] as number) === Math.floor(scratch.length / 8))
     }
     words[STAGING_REMOVED / 4] = 0
@@ -480,7 +500,10 @@ export class LocalCache<V = unknown> {
 /** @throws HitpathError OUT_OF_MEMORY when the bytes cannot be reserved, INVALID_OPTION when the options are out of range */
 export function createRegion(bytes: number): SharedArrayBuffer {
   if (Number.isNaN(bytes)) {
-    throw new HitpathError('INVALID_OPTION', 'the options ask for a region that no machine has: fewer entries or bytes')
+    throw new HitpathError(
+      'INVALID_OPTION',
+      'the options ask for a region that no machine has: fewer entries or bytes',
+    )
   }
   try {
     // One array spans the region, which is what limits it where memory does not: 4 GiB in Node 20.

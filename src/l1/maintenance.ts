@@ -37,7 +37,11 @@ function maintained(cache: Maintained, ref: WeakRef<Maintained>): number {
   } catch (error) {
     caches.delete(ref)
     if (!(error instanceof HitpathError && error.code === 'CLOSED')) {
-      process.emitWarning(`expired entries wait for the next write: ${describe(error)}`, 'HitpathWarning', 'HITPATH_CLOCK')
+      process.emitWarning(
+        `expired entries wait for the next write: ${describe(error)}`,
+        'HitpathWarning',
+        'HITPATH_CLOCK',
+      )
     }
     return LATEST_MS
   }

@@ -47,7 +47,8 @@ export class Memory {
     const size = Math.min(this.#next, this.#ring.length)
     for (let i = Math.min(SWEPT, size); i > 0; i--) {
       const slot = this.#ring[this.#hand++ % size] as number
-      if (slot >= 0 && this.#seqs[slot] !== 0 && this.#engine.seqOf(slot) !== this.#seqs[slot]) this.#drop(slot)
+      if (slot >= 0 && this.#seqs[slot] !== 0 && this.#engine.seqOf(slot) !== this.#seqs[slot])
+        this.#drop(slot)
     }
   }
 

@@ -1,6 +1,7 @@
 /** What both caches take with a write, and how their options are read. */
-import { describe, HitpathError } from '../errors.js'
+
 import { type Duration, parseDuration } from '../duration.js'
+import { describe, HitpathError } from '../errors.js'
 import type { CacheKey, Clock } from './engine.js'
 
 export interface SetOptions {
@@ -26,7 +27,8 @@ export function tagsOf(options: SetOptions | undefined): readonly string[] | und
   if (!names.every((name) => typeof name === 'string')) {
     throw new HitpathError('INVALID_ARGUMENT', `tags must be an array of strings; got ${describe(tags)}`)
   }
-  if (names.length > 64) throw new HitpathError('TOO_LARGE', `an entry has at most 64 tags; got ${names.length}`)
+  if (names.length > 64)
+    throw new HitpathError('TOO_LARGE', `an entry has at most 64 tags; got ${names.length}`)
   return names.length === 0 ? undefined : names
 }
 
@@ -41,5 +43,8 @@ export function clockOption(clock: unknown, path: string): Clock | undefined {
   if (typeof clock === 'object' && clock !== null && typeof (clock as Partial<Clock>).now === 'function') {
     return clock as Clock
   }
-  throw new HitpathError('INVALID_OPTION', `${path} must be an object with a now() method; got ${describe(clock)}`)
+  throw new HitpathError(
+    'INVALID_OPTION',
+    `${path} must be an object with a now() method; got ${describe(clock)}`,
+  )
 }

@@ -4,8 +4,9 @@
  * A row is the same key as that row given alone, as a typed array or an ndarray of its shape.
  */
 import { describe, HitpathError } from '../errors.js'
-import { cOrderBytes, type NdArrayLike, type TypedArray, viewOf } from '../key/ndarray.js'
+import { cOrderStrides } from '../key/array-view.js'
 import type { ArrayView } from '../key/ndarray.js'
+import { cOrderBytes, type NdArrayLike, type TypedArray, viewOf } from '../key/ndarray.js'
 import { doubles, native, words } from '../native/binding.js'
 import {
   FORM_ARRAY,
@@ -21,7 +22,6 @@ import {
   STAGING_VALUE_TAG,
   TAG_ARRAY,
 } from '../native/layout.js'
-import { cOrderStrides } from '../key/array-view.js'
 import type { Engine } from './engine.js'
 
 /** n rows, each contiguous. */
@@ -44,7 +44,10 @@ function rowsOf(value: NdArrayLike, name: string, count: number): Rows {
     const length = view.shape[0] as number
     const row = count === 0 ? 0 : length / count
     if (!Number.isInteger(row)) {
-      throw new HitpathError('SHAPE_MISMATCH', `${name} has ${length} elements, which are not ${count} rows of equal length`)
+      throw new HitpathError(
+        'SHAPE_MISMATCH',
+        `${name} has ${length} elements, which are not ${count} rows of equal length`,
+      )
     }
     const { data, offset } = view.contiguous ? view : dense(view)
     return {
@@ -59,7 +62,10 @@ function rowsOf(value: NdArrayLike, name: string, count: number): Rows {
   }
   const [rows = 0, ...shape] = view.shape
   if (view.shape.length === 0 || rows !== count || shape.length > MAX_DIMS) {
-    throw new HitpathError('SHAPE_MISMATCH', `${name} must have ${count} rows, one for each flag; its shape is [${view.shape}]`)
+    throw new HitpathError(
+      'SHAPE_MISMATCH',
+      `${name} must have ${count} rows, one for each flag; its shape is [${view.shape}]`,
+    )
   }
   const inner = cOrderStrides(shape)
   const rowIsDense = shape.every((extent, axis) => extent === 1 || view.strides[axis + 1] === inner[axis])
@@ -91,7 +97,8 @@ function flagsOf(found: unknown): Uint8Array {
 function stageRows(engine: Engine, keys: Rows, values: Rows): void {
   engine.begin(0)
   words[STAGING_FORM / 4] = FORM_ARRAY | (keys.dtype << 8) | (keys.shape.length << 16)
-  for (let axis = 0; axis < keys.shape.length; axis++) doubles[STAGING_SHAPE / 8 + axis] = keys.shape[axis] as number
+  for (let axis = 0; axis < keys.shape.length; axis++)
+    doubles[STAGING_SHAPE / 8 + axis] = keys.shape[axis] as number
   doubles[STAGING_STRIDES / 8] = keys.strideBytes
   doubles[STAGING_KEY_OFFSET / 8] = keys.offsetBytes
   doubles[STAGING_LENGTH / 8] = keys.rowBytes
@@ -112,24 +119,35 @@ function packed(rows: Rows): Uint8Array | TypedArray {
     }
     return out
   }
-  return offsetBytes === 0 ? data : new Uint8Array(data.buffer, data.byteOffset + offsetBytes, count * rowBytes)
+  return offsetBytes === 0
+    ? data
+    : new Uint8Array(data.buffer, data.byteOffset + offsetBytes, count * rowBytes)
 }
 
 function refuse(values: Rows, name: string): never {
   const status = words[STAGING_STATUS / 4] as number
   const row = doubles[STAGING_EXTRA / 8 + 1]
   if (status === 5) {
-    throw new HitpathError('DTYPE_MISMATCH', `row ${row} is stored with another type than that of ${name} (tag ${words[STAGING_VALUE_TAG / 4]})`)
+    throw new HitpathError(
+      'DTYPE_MISMATCH',
+      `row ${row} is stored with another type than that of ${name} (tag ${words[STAGING_VALUE_TAG / 4]})`,
+    )
   }
   const stored = doubles[STAGING_LENGTH / 8]
-  throw new HitpathError('SHAPE_MISMATCH', `row ${row} is stored with ${stored} bytes; a row of ${name} has ${values.rowBytes}`)
+  throw new HitpathError(
+    'SHAPE_MISMATCH',
+    `row ${row} is stored with ${stored} bytes; a row of ${name} has ${values.rowBytes}`,
+  )
 }
 
 export function getRows(engine: Engine, matrix: NdArrayLike, out: NdArrayLike, found: Uint8Array): number {
   const flags = flagsOf(found)
   const keys = rowsOf(matrix, 'matrix', flags.length)
   if (!viewOf(out).contiguous) {
-    throw new HitpathError('SHAPE_MISMATCH', 'out must be in C order, its rows one behind the other: it is written in place')
+    throw new HitpathError(
+      'SHAPE_MISMATCH',
+      'out must be in C order, its rows one behind the other: it is written in place',
+    )
   }
   const values = rowsOf(out, 'out', flags.length)
   const target = packed(values)
@@ -141,7 +159,13 @@ export function getRows(engine: Engine, matrix: NdArrayLike, out: NdArrayLike, f
   return doubles[STAGING_EXTRA / 8] as number
 }
 
-export function setRows(engine: Engine, matrix: NdArrayLike, rows: NdArrayLike, found: Uint8Array, ttl: number): number {
+export function setRows(
+  engine: Engine,
+  matrix: NdArrayLike,
+  rows: NdArrayLike,
+  found: Uint8Array,
+  ttl: number,
+): number {
   const flags = flagsOf(found)
   const keys = rowsOf(matrix, 'matrix', flags.length)
   const values = rowsOf(rows, 'values', flags.length)

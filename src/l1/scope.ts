@@ -99,4 +99,3 @@ export class Scope<V> {
     return `${this.name}\u0002${Object.is(key, -0) ? 0 : key}`
   }
 }
-

@@ -6,8 +6,8 @@
  * while it lives. Treat what comes back as read-only: other callers of this thread get the same object.
  */
 import { randomBytes } from 'node:crypto'
-import { describe, HitpathError } from '../errors.js'
 import { type Duration, parseDuration } from '../duration.js'
+import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike, TypedArray } from '../key/ndarray.js'
 import { dtypeOf, isTypedArray, viewOf } from '../key/ndarray.js'
 import { PreparedKey } from '../key/prepared.js'
@@ -118,21 +118,47 @@ export class SharedCache<V = unknown> {
 
   /** Makes a cache. @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY */
   static create<V = unknown>(options: SharedCacheOptions = {}): SharedCache<V> {
-    refuseUnknownOptions(options, 'SharedCache', ['maxBytes', 'maxEntries', 'ttl', 'shards', 'maxPinned', 'clock'])
-    const maxBytes = integerOption(options.maxBytes ?? 64 * 2 ** 20, 'SharedCache.maxBytes', { min: 4096, max: 2 ** 39 })
+    refuseUnknownOptions(options, 'SharedCache', [
+      'maxBytes',
+      'maxEntries',
+      'ttl',
+      'shards',
+      'maxPinned',
+      'clock',
+    ])
+    const maxBytes = integerOption(options.maxBytes ?? 64 * 2 ** 20, 'SharedCache.maxBytes', {
+      min: 4096,
+      max: 2 ** 39,
+    })
     const byDefault = Math.min(2 ** 28, Math.max(16, Math.floor(maxBytes / 256)))
-    const maxEntries = integerOption(options.maxEntries ?? byDefault, 'SharedCache.maxEntries', { min: 1, max: 2 ** 28 })
+    const maxEntries = integerOption(options.maxEntries ?? byDefault, 'SharedCache.maxEntries', {
+      min: 1,
+      max: 2 ** 28,
+    })
     const parts = Math.min(16, Math.floor(maxBytes / 2 ** 22), Math.floor(maxEntries / 1024))
-    const shards = integerOption(options.shards ?? Math.max(1, 2 ** Math.floor(Math.log2(Math.max(1, parts)))), 'SharedCache.shards', { min: 1, max: 64 })
-    const ttl = options.ttl === undefined ? Infinity : parseDuration(options.ttl, 'SharedCache.ttl', { allowInfinity: true })
+    const shards = integerOption(
+      options.shards ?? Math.max(1, 2 ** Math.floor(Math.log2(Math.max(1, parts)))),
+      'SharedCache.shards',
+      { min: 1, max: 64 },
+    )
+    const ttl =
+      options.ttl === undefined
+        ? Infinity
+        : parseDuration(options.ttl, 'SharedCache.ttl', { allowInfinity: true })
     const maxPinned = options.maxPinned ?? 0.25
     if (typeof maxPinned !== 'number' || !(maxPinned >= 0 && maxPinned <= 1)) {
-      throw new HitpathError('INVALID_OPTION', `SharedCache.maxPinned must be a number from 0 to 1; got ${describe(maxPinned)}`)
+      throw new HitpathError(
+        'INVALID_OPTION',
+        `SharedCache.maxPinned must be a number from 0 to 1; got ${describe(maxPinned)}`,
+      )
     }
     const clock = clockOption(options.clock, 'SharedCache.clock')
     const arenaBytes = Math.floor(maxBytes / shards / 64) * 64
     if (arenaBytes < 512 || arenaBytes > MAX_MANY_BYTES) {
-      throw new HitpathError('INVALID_OPTION', `SharedCache.shards: ${shards} shards of ${arenaBytes} bytes; a shard has 512 bytes to 8 GiB`)
+      throw new HitpathError(
+        'INVALID_OPTION',
+        `SharedCache.shards: ${shards} shards of ${arenaBytes} bytes; a shard has 512 bytes to 8 GiB`,
+      )
     }
     const flags = FLAG_SHARED | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
     const config = [shards, maxEntries, arenaBytes, ttl, flags, Math.round(maxPinned * 100)] as const
@@ -150,7 +176,10 @@ export class SharedCache<V = unknown> {
     refuseUnknownOptions(options, 'SharedCache.attach', ['clock'])
     const region = (handle as Partial<SharedCacheHandle> | null | undefined)?.region
     if (handle?.kind !== 'hitpath.SharedCache' || !(region instanceof SharedArrayBuffer)) {
-      throw new HitpathError('INVALID_HANDLE', `attach() expects the handle of a SharedCache; got ${describe(handle)}`)
+      throw new HitpathError(
+        'INVALID_HANDLE',
+        `attach() expects the handle of a SharedCache; got ${describe(handle)}`,
+      )
     }
     return new SharedCache<V>(region, clockOption(options.clock, 'SharedCache.attach.clock'))
   }
@@ -159,7 +188,10 @@ export class SharedCache<V = unknown> {
     const token = native.open(new Uint8Array(region))
     if (typeof token === 'number') throw refusal(token)
     if (((token.flags & FLAG_FOREIGN_CLOCK) !== 0) !== (clock !== undefined)) {
-      throw new HitpathError('CLOCK_REQUIRED', 'the cache has a clock of its own: give attach() the same, and only then')
+      throw new HitpathError(
+        'CLOCK_REQUIRED',
+        'the cache has a clock of its own: give attach() the same, and only then',
+      )
     }
     this.#engine = new Engine(region, token, clock)
     this.#front = new Front(this.#engine)
@@ -298,7 +330,8 @@ export class SharedCache<V = unknown> {
    * @throws HitpathError DTYPE_MISMATCH, OUT_TOO_SMALL, INVALID_ARGUMENT
    */
   getInto(key: CacheKey, out: TypedArray): boolean {
-    if (!isTypedArray(out)) throw new HitpathError('INVALID_ARGUMENT', `out must be a typed array; got ${describe(out)}`)
+    if (!isTypedArray(out))
+      throw new HitpathError('INVALID_ARGUMENT', `out must be a typed array; got ${describe(out)}`)
     if (out.length === 0) viewOf(out) // refuses a detached one
     return this.#copy(key, out, dtypeOf(out), 0) === true
   }
@@ -366,7 +399,8 @@ export class SharedCache<V = unknown> {
     const tags = options === undefined ? undefined : tagsOf(options)
     const engine = this.#engine
     const plain = key instanceof PreparedKey ? engine.inner(key) : key
-    const array = typeof plain === 'string' ? undefined : engine.beginKeyed(key as Exclude<CacheKey, string>, 0, scope)
+    const array =
+      typeof plain === 'string' ? undefined : engine.beginKeyed(key as Exclude<CacheKey, string>, 0, scope)
     if (typeof plain === 'string') engine.begin(0)
     doubles[STAGING_TTL / 8] = ttl
     if (typeof plain === 'string') native.setString(plain, stage(value), tags)

@@ -60,7 +60,13 @@ export interface Encoded {
   readonly shape: readonly number[] | undefined
 }
 
-function encoded(tag: number, form: number, payload?: unknown, number = 0, shape?: readonly number[]): Encoded {
+function encoded(
+  tag: number,
+  form: number,
+  payload?: unknown,
+  number = 0,
+  shape?: readonly number[],
+): Encoded {
   return { tag, form, payload, number, shape }
 }
 
@@ -89,7 +95,8 @@ export function encode(value: unknown): Encoded {
 
 function encodeObject(value: object): Encoded {
   const view = ndArrayViewOf(value)
-  if (view === undefined || view.shape.length > MAX_DIMS || view.shape.some((extent) => extent > MAX_EXTENT)) return encoded(TAG_MSGPACK, VALUE_BYTES, encodeValue(value))
+  if (view === undefined || view.shape.length > MAX_DIMS || view.shape.some((extent) => extent > MAX_EXTENT))
+    return encoded(TAG_MSGPACK, VALUE_BYTES, encodeValue(value))
   return encoded(TAG_ND_ARRAY + view.dtype, VALUE_BYTES, cOrderBytes(view), 0, view.shape)
 }
 
@@ -134,7 +141,9 @@ export function decodeView(tag: number, memory: ArrayBufferLike, offset: number,
     const dims = new DataView(memory, offset + length - 4, 4).getUint32(0, true)
     const bytes = length - 4 * (dims + 1)
     if (bytes < 0 || dims > MAX_DIMS) throw damaged(tag)
-    const shape = Array.from({ length: dims }, (_, i) => new DataView(memory, offset + bytes + 4 * i, 4).getUint32(0, true))
+    const shape = Array.from({ length: dims }, (_, i) =>
+      new DataView(memory, offset + bytes + 4 * i, 4).getUint32(0, true),
+    )
     const dtype = tag - TAG_ND_ARRAY
     // Without Float16Array the bits stand in a Uint16Array, as they came.
     if (dtype === DTYPE.float16 && dtypeRow(DTYPE.float16).construct === undefined) {

@@ -101,7 +101,10 @@ interface Module {
 const requireFrom = createRequire(join(packageRoot, 'package.json'))
 
 function load(): Module {
-  const candidates = [`prebuilds/${process.platform}-${process.arch}/hitpath.node`, 'build/Release/hitpath.node']
+  const candidates = [
+    `prebuilds/${process.platform}-${process.arch}/hitpath.node`,
+    'build/Release/hitpath.node',
+  ]
   const failures: string[] = []
   for (const candidate of candidates) {
     try {
@@ -109,7 +112,9 @@ function load(): Module {
       if (found.fingerprint === LAYOUT_FINGERPRINT) return found
       failures.push(`${candidate}: built from another version of the sources`)
     } catch (error) {
-      failures.push(`${candidate}: ${error instanceof Error ? error.message.split('\n')[0] : describe(error)}`)
+      failures.push(
+        `${candidate}: ${error instanceof Error ? error.message.split('\n')[0] : describe(error)}`,
+      )
     }
   }
   throw new HitpathError(

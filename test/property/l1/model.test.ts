@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { LocalCache, SharedCache, type CacheKey } from '../../../src/index.js'
+import { type CacheKey, LocalCache, SharedCache } from '../../../src/index.js'
 
 /** mulberry32: the same numbers for the same seed. */
 function seeded(seed: number): (below: number) => number {

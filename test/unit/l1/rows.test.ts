@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import ndarray from 'ndarray'
 import { describe, expect, test } from 'vitest'
-import { type NdArrayLike, NdArray, SharedCache } from '../../../src/index.js'
+import { NdArray, type NdArrayLike, SharedCache } from '../../../src/index.js'
 
 function code(expected: string): unknown {
   return expect.objectContaining({ name: 'HitpathError', code: expected })
