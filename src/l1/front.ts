@@ -112,9 +112,9 @@ function place(key: string, n: number): number {
     (key.charCodeAt(n - 3) << 14) +
     (key.charCodeAt(n - 4) << 21)
   const inner =
-    key.charCodeAt(middle) +
-    (key.charCodeAt(middle - 1) << 7) +
-    (key.charCodeAt(middle - 2) << 14) +
-    (key.charCodeAt(middle + 1) << 21)
+    key.charCodeAt(middle + 2) +
+    (key.charCodeAt(middle + 1) << 7) +
+    (key.charCodeAt(middle) << 14) +
+    (key.charCodeAt(middle - 1) << 21)
   return (Math.imul(tail, 0x9e37_79b1) ^ Math.imul(inner, 0x85eb_ca6b)) >>> (32 - BITS)
 }

@@ -54,7 +54,10 @@ export interface SharedCacheHandle {
 }
 
 export interface SharedCacheOptions {
-  /** Bytes for keys and values, 4 KiB to 512 GiB. The region takes about 90 bytes an entry besides. Default 64 MiB. */
+  /**
+   * Bytes for keys and values, 4 KiB to 512 GiB. The region takes about 80 bytes an entry besides, and
+   * a block about 12 more. A region of more than 4 GiB needs Node 22. Default 64 MiB.
+   */
   readonly maxBytes?: number
   /** Entries that the cache may hold. Default: one for each 256 bytes of `maxBytes`. */
   readonly maxEntries?: number
