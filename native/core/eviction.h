@@ -23,9 +23,10 @@ class Eviction {
   static constexpr f64 kFirstShare = 0.25;
   static constexpr f64 kLeastShare = 0.01;
   static constexpr f64 kMostShare = 0.90;
-  static constexpr u32 kMainSteps = 32;  // a hand looks at so many entries of the main queue before it takes one
+  static constexpr u32 kMainSteps = 512;  // a hand looks at so many entries of the main queue before it takes one
   static constexpr u32 kSmallSteps =
-      128;  // and promotes so many of the small queue, so that one write never walks a million
+      128;                          // and promotes so many of the small queue, so that one write never walks a million
+  static constexpr u32 kLook = 32;  // for an entry with bytes
   static constexpr u8 kMaxFreq = 3;
 
   Eviction() = default;
@@ -136,7 +137,7 @@ class Eviction {
   [[nodiscard]] u32 oldest_from(u32 slot, Useful&& useful) const noexcept {
     if (lru_ || useful(slot)) return slot;
     u32 other = at(slot).queue_prev.get();
-    for (u32 look = 0; look < kMainSteps && other < slot_count_; ++look, other = at(other).queue_prev.get())
+    for (u32 look = 0; look < kLook && other < slot_count_; ++look, other = at(other).queue_prev.get())
       if (at(other).freq.get() == 0 && useful(other)) return other;
     return slot;
   }
