@@ -9,7 +9,7 @@
 export type HitpathErrorCode =
   /** An option is missing, unknown, of the wrong type or out of range. */
   | 'INVALID_OPTION'
-  /** A key is not a string, a finite number, an ndarray or a prepared key of this cache. */
+  /** A key is not a string, a number, an ndarray or a prepared key of this cache. */
   | 'INVALID_KEY'
   /** Stored bytes are not a value that this codec wrote: truncated, corrupt or foreign. */
   | 'INVALID_VALUE'

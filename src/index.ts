@@ -16,4 +16,8 @@ export {
   type SharedCacheOptions,
 } from './l1/shared-cache.js'
 export type { CacheStats } from './l1/stats.js'
-export { CachedFeatureExtractor } from './serving/cached-feature-extractor.js'
+export {
+  CachedFeatureExtractor,
+  type CachedFeatureExtractorOptions,
+  type Features,
+} from './serving/cached-feature-extractor.js'

@@ -12,8 +12,8 @@ import { canonicalParams, type Params } from './canonical-params.js'
 import type { FeatureCache, FeatureSetOptions, FeatureStore } from './feature-store.js'
 import { WindowSnapshot } from './window-snapshot.js'
 
-/** What an extraction may name: an ndarray or typed array of any shape, or a number. */
-export type FeatureDictionary = { readonly [feature: string]: NdArrayLike | number }
+/** What an extraction may give: names, each with an ndarray or typed array of any shape, or a number. */
+export type Features<F> = { readonly [K in keyof F]: NdArrayLike | number }
 
 /** What a function of tags is told besides the window. */
 export interface TagContext<F> {
@@ -24,7 +24,7 @@ export interface TagContext<F> {
 
 export type TagFunction<F, W> = (window: W, context: TagContext<F>) => readonly string[]
 
-export interface CachedFeatureExtractorOptions<F extends FeatureDictionary, W extends NdArrayLike> {
+export interface CachedFeatureExtractorOptions<F extends Features<F>, W extends NdArrayLike> {
   /** The L1 that holds the features: a LocalCache keeps them by reference, a SharedCache for all threads. */
   readonly cache: FeatureCache<F>
   /** What is extracted, such as `technical`; part of the key. */
@@ -78,7 +78,7 @@ const OPTIONS = ['cache', 'name', 'version', 'params', 'extract', 'ttl', 'tags']
  *
  * Features from a LocalCache are one object for all callers: do not write to them.
  */
-export class CachedFeatureExtractor<F extends FeatureDictionary, W extends NdArrayLike = NdArrayLike> {
+export class CachedFeatureExtractor<F extends Features<F>, W extends NdArrayLike = NdArrayLike> {
   readonly name: string
   readonly version: string
   readonly #store: FeatureStore<F>
