@@ -113,7 +113,7 @@ napi_value GetRows(napi_env env, napi_callback_info info) {
   Staging& s = *e.staging;
   Handle* h = e.current();
   if (h == nullptr) return nullptr;
-  KeyRows rows{.header = ArrayHeader(0, {}, 0)};
+  KeyRows rows;
   u8* flags = nullptr;
   void* out = nullptr;
   std::size_t room = 0;
@@ -133,7 +133,7 @@ napi_value SetRows(napi_env env, napi_callback_info info) {
   Staging& s = *e.staging;
   Handle* h = e.current();
   if (h == nullptr) return nullptr;
-  KeyRows rows{.header = ArrayHeader(0, {}, 0)};
+  KeyRows rows;
   u8* flags = nullptr;
   void* values = nullptr;
   std::size_t room = 0;

@@ -33,6 +33,21 @@ struct Handle {
   }
 };
 
+/// The header of the last array key.
+class HeaderMemo {
+ public:
+  /// False when form or shape are none.
+  [[nodiscard]] bool read(const Staging& staging) noexcept;
+
+  ArrayHeader header;
+  f64 elements = 0;
+
+ private:
+  u32 form_ = 0;
+  f64 scope_ = 0;
+  f64 shape_[kMaxDims] = {};
+};
+
 struct Environment {
   napi_env env = nullptr;
   Staging* staging = nullptr;
@@ -40,6 +55,7 @@ struct Environment {
   napi_ref staging_ref = nullptr;
   std::vector<Handle*> handles{nullptr};
   std::vector<u32> free_ids;
+  HeaderMemo header;
   std::vector<u8> key_bytes;    // keys and tags too long for the stack
   std::vector<u8> value_bytes;  // strings as values
 

@@ -19,12 +19,12 @@ bool read_long(Environment& e, napi_value value, const u16*& units, std::size_t&
 /// Feeds the elements of a strided array to XXH3 in C order, a kilobyte at a time.
 class StridedHash {
  public:
-  StridedHash(const Staging& s, u32 ndim, const u8* data, u32 width) noexcept
-      : s_(s), ndim_(ndim), data_(data), width_(width) {
+  StridedHash(const Staging& s, u32 ndim, f64 offset, const u8* data, u32 width) noexcept
+      : s_(s), ndim_(ndim), offset_(static_cast<std::int64_t>(offset)), data_(data), width_(width) {
     XXH3_128bits_reset(&state_);
   }
   [[nodiscard]] Digest run() noexcept {
-    walk(0, static_cast<std::int64_t>(s_.key_offset));
+    walk(0, offset_);
     XXH3_128bits_update(&state_, buffer_, used_);
     const XXH128_hash_t h = XXH3_128bits_digest(&state_);
     return {h.low64, h.high64};
@@ -54,6 +54,7 @@ class StridedHash {
 
   const Staging& s_;
   u32 ndim_;
+  std::int64_t offset_;
   const u8* data_;
   u32 width_;
   u32 used_ = 0;
@@ -66,54 +67,64 @@ bool whole(f64 v) noexcept {
   return v >= 0 && v <= 9007199254740991.0 && v == static_cast<f64>(static_cast<std::int64_t>(v));
 }
 
-/// Whether every element that shape, strides and offset reach lies in `elements` elements. Sets the number of elements.
-bool in_bounds(const Staging& s, u32 ndim, u64 elements, u64& total) noexcept {
-  f64 size = 1, low = s.key_offset, high = s.key_offset;
+/// Whether every element that shape, strides and offset reach lies in `elements` elements.
+bool in_bounds(const Staging& s, u32 ndim, f64 offset, u64 elements) noexcept {
+  f64 low = offset, high = offset;
   for (u32 i = 0; i < ndim; ++i) {
-    if (!whole(s.shape[i])) return false;
-    size *= s.shape[i];
     const f64 reach = (s.shape[i] - 1) * s.strides[i];
     (reach < 0 ? low : high) += reach;
   }
-  if (!(size <= 9007199254740991.0)) return false;
-  total = static_cast<u64>(size);
-  return total == 0 || (low >= 0 && high < static_cast<f64>(elements));
+  return low >= 0 && high < static_cast<f64>(elements);
 }
 
 }  // namespace
 
+/// What the staging area says of dtype, shape and scope, as a header. One after another, arrays have the same: it is remembered.
+bool HeaderMemo::read(const Staging& s) noexcept {
+  const u32 ndim = s.form >> 16;
+  const f64 scope = (s.bits & kBitScope) == 0 ? 0 : s.scope;
+  if (s.form == form_ && scope == scope_ && std::memcmp(shape_, s.shape, ndim * sizeof(f64)) == 0) return true;
+  const u32 dtype = (s.form >> 8) & 0xff;
+  form_ = 0;
+  if (ndim > kMaxDims || element_bytes(dtype) == 0) return false;
+  u64 dims[kMaxDims];
+  elements = 1;  // doubles do not overflow
+  for (u32 i = 0; i < ndim; ++i) {
+    if (!whole(s.shape[i])) return false;
+    dims[i] = static_cast<u64>(static_cast<std::int64_t>(s.shape[i]));
+    elements *= s.shape[i];
+  }
+  header =
+      ArrayHeader(static_cast<u8>(dtype), std::span(dims, ndim), static_cast<u64>(static_cast<std::int64_t>(scope)));
+  std::memcpy(shape_, s.shape, ndim * sizeof(f64));
+  scope_ = scope;
+  form_ = s.form;
+  return true;
+}
+
 bool digest_array(Environment& e, napi_value value, Digest& out) noexcept {
-  Staging& s = *e.staging;
-  const u32 dtype = (s.form >> 8) & 0xff, ndim = s.form >> 16, width = element_bytes(dtype);
-  if ((s.bits & kBitOffset) == 0) s.key_offset = 0;
-  const u64 scope = (s.bits & kBitScope) == 0 ? 0 : static_cast<u64>(static_cast<std::int64_t>(s.scope));
+  const Staging& s = *e.staging;
+  HeaderMemo& memo = e.header;
+  if (!memo.read(s)) return e.fail(Status::shape_mismatch), false;
   void* data = e.scratch;
   std::size_t length = kScratchSuffix;
-  if (ndim > kMaxDims || width == 0) return e.fail(Status::shape_mismatch), false;
   if ((s.bits & kBitSmallKey) == 0 && napi_get_buffer_info(e.env, value, &data, &length) != napi_ok)
     return e.fail(Status::shape_mismatch), false;
-  u64 dims[kMaxDims];
-  f64 size = 1;  // doubles do not overflow
-  for (u32 i = 0; i < ndim; ++i) {
-    dims[i] = whole(s.shape[i]) ? static_cast<u64>(static_cast<std::int64_t>(s.shape[i])) : 0;
-    size *= s.shape[i];
-  }
-  ArrayHeader header(static_cast<u8>(dtype), std::span(dims, ndim), scope);
-  if ((s.bits & kBitStrided) == 0) {
-    const f64 end = (s.key_offset + size) * width;
-    if (!whole(s.key_offset) || !(size == 0 || (size > 0 && end <= static_cast<f64>(length))))
-      return e.fail(Status::shape_mismatch), false;
-    const auto elements = static_cast<u64>(static_cast<std::int64_t>(size));
-    const u8* bytes = static_cast<const u8*>(data) + static_cast<std::int64_t>(s.key_offset) * width;
-    out = header.digest(elements == 0 ? e.scratch : bytes, elements * width);
+  const u32 ndim = s.form >> 16, width = element_bytes((s.form >> 8) & 0xff);
+  const f64 offset = (s.bits & kBitOffset) == 0 ? 0 : s.key_offset;
+  if (memo.elements == 0) {
+    out = memo.header.digest(e.scratch, 0);
     return true;
   }
-  u64 total = 0;
-  if (!in_bounds(s, ndim, length / width, total)) return e.fail(Status::shape_mismatch), false;
-  if (total == 0)
-    out = header.digest(e.scratch, 0);
-  else
-    out = header.combine(StridedHash(s, ndim, static_cast<const u8*>(data), width).run());
+  if ((s.bits & kBitStrided) == 0) {
+    if (!whole(offset) || !((offset + memo.elements) * width <= static_cast<f64>(length)))
+      return e.fail(Status::shape_mismatch), false;
+    const u8* bytes = static_cast<const u8*>(data) + static_cast<std::int64_t>(offset) * width;
+    out = memo.header.digest(bytes, static_cast<std::size_t>(static_cast<std::int64_t>(memo.elements)) * width);
+    return true;
+  }
+  if (!in_bounds(s, ndim, offset, length / width)) return e.fail(Status::shape_mismatch), false;
+  out = memo.header.combine(StridedHash(s, ndim, offset, static_cast<const u8*>(data), width).run());
   return true;
 }
 

@@ -112,7 +112,9 @@ Cache::StoredKey Cache::stored_key(const Shard& shard, const Slot& slot) const n
 
 void Cache::fill_hit(const Shard& shard, u32 slot, u32 seq, Hit& hit) const noexcept {
   const Slot& s = shard.slots[slot];
-  hit.slot = global(shard, slot);
+  hit.shard = index_of(shard);
+  hit.index = slot;
+  hit.slot = hit.shard * geometry_.slots + slot;
   hit.seq = seq;
   hit.deadline = s.deadline.get();
   hit.value_tag = s.value_tag.get();
@@ -164,17 +166,14 @@ bool Cache::find_near(const Key& key, u32 likely, Hit& hit) const noexcept {
 }
 
 void Cache::touch(const Hit& hit) noexcept {
-  Shard& shard = shards_[hit.slot / geometry_.slots];
-  const u32 slot = hit.slot % geometry_.slots;
-  if ((config_.flags & kFlagLru) == 0) return shard.eviction.touch(slot);
+  Shard& shard = shards_[hit.shard];
+  if ((config_.flags & kFlagLru) == 0) return shard.eviction.touch(hit.index);
   // LRU moves links: under the lock, and only of an entry that is still there.
   ShardLock lock(shard.header->lock, shared());
-  if (shard.slots[slot].seq.get() == hit.seq) shard.eviction.touch(slot);
+  if (shard.slots[hit.index].seq.get() == hit.seq) shard.eviction.touch(hit.index);
 }
 
-bool Cache::still(const Hit& hit) const noexcept {
-  return unchanged(shards_[hit.slot / geometry_.slots].slots[hit.slot % geometry_.slots], hit.seq);
-}
+bool Cache::still(const Hit& hit) const noexcept { return unchanged(shards_[hit.shard].slots[hit.index], hit.seq); }
 
 bool Cache::copy(const Hit& hit, void* out) const noexcept {
   copy_out(out, hit.value, hit.length);
@@ -182,9 +181,9 @@ bool Cache::copy(const Hit& hit, void* out) const noexcept {
 }
 
 bool Cache::pin(const Hit& hit, u64& region_offset) noexcept {
-  Shard& shard = shards_[hit.slot / geometry_.slots];
+  Shard& shard = shards_[hit.shard];
   ShardLock lock(shard.header->lock, shared());
-  if (shard.slots[hit.slot % geometry_.slots].seq.get() != hit.seq || hit.block == kNil) return false;
+  if (shard.slots[hit.index].seq.get() != hit.seq || hit.block == kNil) return false;
   const bool first = shard.arena.pins(hit.block) == 0;
   const u64 bytes = shard.arena.capacity(hit.block) + kBlockHeader;
   if (first && shard.arena.pinned_bytes() + bytes > max_pinned_bytes_) return false;

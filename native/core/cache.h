@@ -44,6 +44,8 @@ struct Hit {
   u32 block = kNil;  // kNil: the value is inline
   u32 length = 0;    // bytes of the value
   const u8* value = nullptr;
+  u32 shard = 0;
+  u32 index = 0;  // of the slot in its shard
   f64 deadline = 0;
   u8 value_tag = 0;
 };

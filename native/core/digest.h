@@ -1,8 +1,9 @@
 // Hashes of keys and the public digest of arrays, all XXH3 (Yann Collet).
 //
-// digest(array) = XXH3-128( header || canonical XXH3-128(bytes) ), where bytes are the elements in C order, little-endian,
-// header is u8 dtype, u8 ndim, then each dimension as u64 little-endian, and the canonical form of a 128-bit hash is
-// big-endian. No seed: the digest is the same in every process, language and machine.
+// digest(array) = XXH3-128(bytes) xor XXH3-128(header, seed 1), where bytes are the elements in C order, little-endian, and
+// header is u8 dtype, u8 ndim, then each dimension as u64 little-endian. The same in every process, language and machine;
+// written out it is canonical: sixteen bytes, big-endian. The hash of the header is made once for a batch of rows, and
+// the seed keeps elements that look like a header from trading places with one.
 //
 // Where an entry lies in a map is another matter: it comes from a 64-bit hash with the region's secret seed, so that nobody
 // can choose keys that collide.
@@ -53,33 +54,31 @@ inline void canonical(const Digest& d, u8* out) noexcept {
 /// The part of a digest that says what the bytes mean. Made once for a batch of rows.
 class ArrayHeader {
  public:
-  ArrayHeader(u8 dtype, std::span<const u64> shape, u64 scope) noexcept : scope_(scope) {
-    bytes_[0] = dtype;
-    bytes_[1] = static_cast<u8>(shape.size());
-    for (std::size_t i = 0; i < shape.size(); ++i) std::memcpy(bytes_ + 2 + 8 * i, &shape[i], 8);
-    length_ = 2 + 8 * shape.size();
+  ArrayHeader() noexcept = default;
+  ArrayHeader(u8 dtype, std::span<const u64> shape, u64 scope) noexcept {
+    u8 bytes[2 + 8 * kMaxDims];
+    bytes[0] = dtype;
+    bytes[1] = static_cast<u8>(shape.size());
+    if (!shape.empty()) std::memcpy(bytes + 2, shape.data(), 8 * shape.size());
+    mix(bytes, 2 + 8 * shape.size());
+    if (scope != 0) mix(&scope, 8);  // another key space; no header has eight bytes
   }
 
-  [[nodiscard]] Digest digest(const void* bytes, std::size_t length) noexcept {
+  [[nodiscard]] Digest digest(const void* bytes, std::size_t length) const noexcept {
     return combine(xxh3_128(bytes, length));
   }
-
-  [[nodiscard]] Digest combine(const Digest& body) noexcept {
-    canonical(body, bytes_ + length_);
-    Digest d = xxh3_128(bytes_, length_ + 16);
-    if (scope_ != 0) {  // another key space: the digest under the scope's word
-      u8 scoped[24];
-      std::memcpy(scoped, &scope_, 8);
-      canonical(d, scoped + 8);
-      d = xxh3_128(scoped, sizeof scoped);
-    }
-    return d;
+  [[nodiscard]] Digest combine(const Digest& body) const noexcept {
+    return {body.low ^ hash_.low, body.high ^ hash_.high};
   }
 
  private:
-  u8 bytes_[2 + 8 * kMaxDims + 16];
-  std::size_t length_;
-  u64 scope_;
+  void mix(const void* bytes, std::size_t length) noexcept {
+    const XXH128_hash_t h = XXH3_128bits_withSeed(bytes, length, 1);
+    hash_.low ^= h.low64;
+    hash_.high ^= h.high64;
+  }
+
+  Digest hash_;
 };
 
 /// A key as the core takes it: bytes with their kind, and where they belong.

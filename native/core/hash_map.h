@@ -40,20 +40,22 @@ class HashMap {
   /// The slot for which same(slot) holds, or kNil.
   template <class Same>
   [[nodiscard]] u32 find(u32 hash, u8 tag, Same&& same) const noexcept {
-    u32 slot = kNil;
-    const auto look = [&](const Group& group, u32 g) noexcept {
-      for (u32 lanes = group.match(tag); lanes != 0; lanes &= lanes - 1) {
-        slot = g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
-        if (same(slot)) return true;
-      }
-      return false;
-    };
-    u32 g = home(hash);
-    if (look(at(g), g)) return slot;
-    g = second_home(hash);
-    for (u32 probes = 0; probes < count_; ++probes, g = after(g)) {
+    // Both homes at once: which of them holds the entry is a coin that no branch predictor foresees, and their lines come
+    // from memory side by side.
+    const u32 first = home(hash), second = second_home(hash);
+    const Group other = at(second);
+    for (u32 lanes = at(first).match(tag) | other.match(tag) << 16; lanes != 0; lanes &= lanes - 1) {
+      const u32 slot = slot_of(first, second, lanes);
+      if (same(slot)) return slot;
+    }
+    if (other.overflow() == 0) return kNil;
+    u32 g = after(second);
+    for (u32 probes = 1; probes < count_; ++probes, g = after(g)) {
       const Group group = at(g);
-      if (look(group, g)) return slot;
+      for (u32 lanes = group.match(tag); lanes != 0; lanes &= lanes - 1) {
+        const u32 slot = g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
+        if (same(slot)) return slot;
+      }
       if (group.overflow() == 0) return kNil;
     }
     return kNil;
@@ -61,10 +63,9 @@ class HashMap {
 
   /// The first slot of the homes whose tag agrees, for prefetching; kNil when there is none.
   [[nodiscard]] u32 likely(u32 hash, u8 tag) const noexcept {
-    for (const u32 g : {home(hash), second_home(hash)})
-      if (const u32 lanes = at(g).match(tag); lanes != 0)
-        return g * kGroupSlots + static_cast<u32>(std::countr_zero(lanes));
-    return kNil;
+    const u32 first = home(hash), second = second_home(hash);
+    const u32 lanes = at(first).match(tag) | at(second).match(tag) << 16;
+    return lanes == 0 ? kNil : slot_of(first, second, lanes);
   }
 
   /// Reserves a slot for a hash: counts the groups passed. kNil when the map is full.
@@ -111,6 +112,11 @@ class HashMap {
   }
 
  private:
+  /// The slot of the lowest lane, of sixteen for each home.
+  [[nodiscard]] static u32 slot_of(u32 first, u32 second, u32 lanes) noexcept {
+    const u32 lane = static_cast<u32>(std::countr_zero(lanes));
+    return (lane < 16 ? first : second) * kGroupSlots + (lane & 15);
+  }
   [[nodiscard]] Group at(u32 group) const noexcept { return Group(groups_ + 2 * u64{group}); }
   [[nodiscard]] Word<u8>& control(u32 slot) noexcept {
     return reinterpret_cast<Word<u8>*>(groups_ + 2 * u64{slot / kGroupSlots})[slot % kGroupSlots];

@@ -6,13 +6,12 @@ import { digestBytes } from './stage.js'
 /**
  * The 128-bit digest of an ndarray, as 32 hexadecimal digits.
  *
- * `XXH3-128(header + XXH3-128(elements))`, where `elements` are the bytes in C order, little-endian; `header` is the
- * dtype's code (u8: int8 1, uint8 2, uint8_clamped 3, int16 4, uint16 5, int32 6, uint32 7, int64 8, uint64 9,
- * float16 10, float32 11, float64 12), the number of dimensions (u8) and each dimension (u64, little-endian); both hashes
- * are unseeded and in XXH's canonical form, big-endian. In Python:
+ * `XXH3-128(elements) xor XXH3-128(header, seed 1)`, where `elements` are the bytes in C order, little-endian, and `header` is
+ * the dtype's code (u8: int8 1, uint8 2, uint8_clamped 3, int16 4, uint16 5, int32 6, uint32 7, int64 8, uint64 9,
+ * float16 10, float32 11, float64 12), the number of dimensions (u8) and each dimension (u64, little-endian). In Python:
  *
  *     header = struct.pack(f'<BB{a.ndim}Q', code, a.ndim, *a.shape)
- *     xxhash.xxh3_128_hexdigest(header + xxhash.xxh3_128_digest(a.tobytes()))
+ *     f'{xxhash.xxh3_128_intdigest(a.tobytes()) ^ xxhash.xxh3_128_intdigest(header, seed=1):032x}'
  *
  * Equal elements of another dtype or shape give another digest; so do -0 and 0, and NaNs of other bits.
  *

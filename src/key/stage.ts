@@ -45,59 +45,74 @@ function typedCodeOf(value: unknown): number | undefined {
   return codeOf(value)
 }
 
-// The array key that readArray() read last. Its getters may be the user's code, which may use a cache: so they all
-// run before anything is staged, and stageArray() runs none.
-let array: TypedArray = new Uint8Array(0)
-let form = 0
-let offset = 0
-let keyBits = 0
-
-function found(
+/** Stages all of an array but its shape and strides. Returns what to hand over. */
+function stage(
   data: TypedArray,
   dtype: number,
   ndim: number,
-  length: number,
   first: number,
-  strided: boolean,
-): true {
-  array = data
-  form = FORM_ARRAY | (dtype << 8) | (ndim << 16)
-  offset = first
-  const small = !strided && length * (WIDTHS[dtype] as number) <= SMALL_BYTES ? BIT_SMALL_KEY : 0
-  keyBits = small | (strided ? BIT_STRIDED : 0) | (first === 0 ? 0 : BIT_OFFSET)
-  return true
-}
-
-/** Reads `{ data, shape }` that is plainly in C order, the usual case; false when it takes a closer look. */
-function readPlain(value: {
-  readonly data?: unknown
-  readonly shape?: unknown
-  readonly dtype?: unknown
-  readonly offset?: unknown
-  readonly stride?: unknown
-  readonly strides?: unknown
-}): boolean {
-  const { data, shape, dtype: name, stride, offset: first = 0 } = value
-  if (!Array.isArray(shape) || value.strides !== undefined || typeof first !== 'number') return false
-  const code = typedCodeOf(data)
-  if (code === undefined || (name !== undefined && name !== dtypeRow(code as DTypeCode).name)) return false
-  const dimensions = shape.length
-  if (dimensions > MAX_DIMS) return false
-  if (stride !== undefined && (!Array.isArray(stride) || stride.length !== dimensions)) return false
-  let size = 1
-  for (let axis = dimensions - 1; axis >= 0; axis--) {
-    const extent: unknown = shape[axis]
-    if (typeof extent !== 'number' || extent <= 0 || !Number.isInteger(extent)) return false
-    if (stride !== undefined && stride[axis] !== size) return false
-    doubles[SHAPE + axis] = extent
-    size *= extent
+  bits: number,
+  scope: number,
+): TypedArray {
+  words[STAGING_FORM / 4] = FORM_ARRAY | (dtype << 8) | (ndim << 16)
+  let all = bits
+  if (first !== 0) {
+    doubles[STAGING_KEY_OFFSET / 8] = first
+    all |= BIT_OFFSET
   }
-  const { length } = data as TypedArray
-  if (!Number.isInteger(first) || first < 0 || first + size > length) return false
-  return found(data as TypedArray, code, dimensions, length, first, false)
+  if (scope !== 0) {
+    doubles[STAGING_SCOPE / 8] = scope
+    all |= BIT_SCOPE
+  }
+  if (data.length * (WIDTHS[dtype] as number) <= SMALL_BYTES && (bits & BIT_STRIDED) === 0) {
+    copySmall(smallKeys, dtype, data)
+    all |= BIT_SMALL_KEY
+  }
+  words[STAGING_BITS / 4] = all
+  return data
 }
 
-function readView(value: NdArrayLike): void {
+/** Stages `{ data, shape }` that is plainly in C order, the usual case; undefined when it takes a closer look. */
+function stagePlain(
+  value: {
+    readonly data?: unknown
+    readonly shape?: unknown
+    readonly dtype?: unknown
+    readonly offset?: unknown
+    readonly stride?: unknown
+    readonly strides?: unknown
+  },
+  bits: number,
+  scope: number,
+): TypedArray | undefined {
+  const { data, shape, dtype: name, stride, strides, offset: first = 0 } = value
+  if (!Array.isArray(shape) || strides !== undefined || typeof first !== 'number') return undefined
+  const code = typedCodeOf(data)
+  if (code === undefined || (name !== undefined && name !== dtypeRow(code as DTypeCode).name))
+    return undefined
+  const ndim = shape.length
+  if (ndim === 0 || ndim > 2) return undefined
+  const rows: unknown = shape[0]
+  const columns: unknown = ndim === 2 ? shape[1] : 1
+  if (!isExtent(rows) || !isExtent(columns)) return undefined
+  if (stride !== undefined) {
+    if (!Array.isArray(stride) || stride.length !== ndim || stride[ndim - 1] !== 1) return undefined
+    if (ndim === 2 && stride[0] !== columns) return undefined
+  }
+  const size = rows * columns
+  const { length } = data as TypedArray
+  if (!(Number.isInteger(first) && first >= 0 && first + size <= length)) return undefined
+  // None of the user's code runs from here on.
+  doubles[SHAPE] = rows
+  doubles[SHAPE + 1] = columns
+  return stage(data as TypedArray, code, ndim, first, bits, scope)
+}
+
+function isExtent(value: unknown): value is number {
+  return typeof value === 'number' && value > 0 && Number.isInteger(value)
+}
+
+function stageView(value: NdArrayLike, bits: number, scope: number): TypedArray {
   if (!isNdArrayLike(value)) throw invalidKey(value)
   const { shape, strides, data, dtype: code, offset: first, contiguous } = viewOf(value)
   if (shape.length > MAX_DIMS) {
@@ -110,49 +125,29 @@ function readView(value: NdArrayLike): void {
     doubles[SHAPE + axis] = shape[axis] as number
     doubles[STRIDES + axis] = strides[axis] as number
   }
-  found(data, code, shape.length, data.length, first, !contiguous)
+  const strided = contiguous ? 0 : BIT_STRIDED
+  return stage(data, code, shape.length, first, bits | strided, scope)
 }
 
 /**
- * Reads an array that is the key of the next call.
+ * Describes an array as the key of the next call, and returns it, to be handed over. The array's getters may be the user's
+ * code, which may use a cache: so they all run before anything is staged.
  *
  * @throws HitpathError INVALID_KEY, DTYPE_MISMATCH, SHAPE_MISMATCH, DETACHED when it is no array that can be read
  */
-export function readArray(value: NdArrayLike): void {
+export function stageArray(value: NdArrayLike, bits: number, scope: number): TypedArray {
   if (typeof value !== 'object' || value === null) throw invalidKey(value)
-  if ((value as { readonly data?: unknown }).data !== undefined) {
-    if (!readPlain(value as object)) readView(value)
-    return
-  }
+  if (!ArrayBuffer.isView(value)) return stagePlain(value, bits, scope) ?? stageView(value, bits, scope)
   const code = typedCodeOf(value)
   const length = (value as { readonly length?: unknown }).length
-  if (code === undefined || length === 0) {
-    readView(value) // which refuses a detached one
-    return
-  }
-  doubles[SHAPE] = length as number
-  found(value as TypedArray, code, 1, length as number, 0, false)
-}
-
-/** What the bits of the call must say about the array that was read. */
-export function arrayBits(scope: number): number {
-  return scope === 0 ? keyBits : keyBits | BIT_SCOPE
-}
-
-/** Stages the array that was read, and returns it, to be handed over. */
-export function stageArray(scope: number): TypedArray {
-  words[STAGING_FORM / 4] = form
-  if (offset !== 0) doubles[STAGING_KEY_OFFSET / 8] = offset
-  if (scope !== 0) doubles[STAGING_SCOPE / 8] = scope
-  if ((keyBits & BIT_SMALL_KEY) !== 0) copySmall(smallKeys, (form >> 8) & 0xff, array)
-  return array
+  if (code === undefined || typeof length !== 'number' || length === 0) return stageView(value, bits, scope) // which refuses a detached one
+  doubles[SHAPE] = length
+  return stage(value, code, 1, 0, bits, scope)
 }
 
 /** The canonical bytes of an array's digest, newly allocated. */
 export function digestBytes(value: NdArrayLike, scope = 0): Uint8Array {
-  readArray(value)
-  words[STAGING_BITS / 4] = arrayBits(scope)
-  native.digestStaged(stageArray(scope))
+  native.digestStaged(stageArray(value, 0, scope))
   if (words[STAGING_STATUS / 4] !== 0) {
     throw new HitpathError('INVALID_KEY', `${describe(value)} is not an array that can be read`)
   }

@@ -7,7 +7,7 @@
 import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike } from '../key/ndarray.js'
 import { PreparedKey } from '../key/prepared.js'
-import { arrayBits, digestBytes, readArray, stageArray } from '../key/stage.js'
+import { digestBytes, stageArray } from '../key/stage.js'
 import {
   doubles,
   type Native,
@@ -122,7 +122,7 @@ export class Engine {
 
   #beginUnusual(): void {
     if (!this.#closed && this.#clock !== undefined) stageNow(this.#clock)
-    if (this.#closed) throw new HitpathError('CLOSED', 'the cache is closed') // perhaps by the clock
+    if (this.#closed) throw closedError() // perhaps by the clock
   }
 
   /** Begins a call on a key that is no string. Returns the array to hand over, if it is one. */
@@ -142,14 +142,21 @@ export class Engine {
 
   /** Begins a call on an array. Returns what to hand over. */
   beginArray(key: NdArrayLike, bits: number, scope: number): unknown {
-    if (this.#unusual) this.#beginUnusual()
+    if (this.#unusual) return this.#beginArrayUnusual(key, bits, scope)
+    const array = stageArray(key, bits, scope)
+    if (this.#closed) throw closedError() // by a getter of the array
+    this.address()
+    return array
+  }
+
+  #beginArrayUnusual(key: NdArrayLike, bits: number, scope: number): unknown {
+    this.#beginUnusual()
     const now = doubles[STAGING_NOW / 8] as number
-    readArray(key) // whose getters may have staged something else
-    if (this.#closed) throw new HitpathError('CLOSED', 'the cache is closed')
+    const array = stageArray(key, bits, scope) // whose getters may have staged another time
+    if (this.#closed) throw closedError()
     doubles[STAGING_NOW / 8] = now
     this.address()
-    words[STAGING_BITS / 4] = bits | arrayBits(scope)
-    return stageArray(scope)
+    return array
   }
 
   /** The key in a prepared key. @throws HitpathError INVALID_KEY when another cache made it */
@@ -348,4 +355,8 @@ export function stageNow(clock: Clock): void {
 function fault(status: number): HitpathError {
   const [code, message] = FAULTS[status] ?? (['REGION_CORRUPT', `unexpected status ${status}`] as const)
   return new HitpathError(code, message)
+}
+
+function closedError(): HitpathError {
+  return new HitpathError('CLOSED', 'the cache is closed')
 }

@@ -132,4 +132,5 @@ export const doubles = new Float64Array(staging.buffer)
 /** The scratch of a call. */
 export const scratch = staging.subarray(STAGING_SCRATCH)
 
-export const native: Native = load().start(staging)
+/** A copy in an object of ours, whose functions V8 may take for constants. */
+export const native: Native = { ...load().start(staging) }
