@@ -78,23 +78,6 @@ u64 Cache::slot_offset(u32 slot) const noexcept {
 
 // ---- reading ----
 
-Cache::StoredKey Cache::stored_key(const Shard& shard, const Slot& slot) const noexcept {
-  const u8 shape = slot.key_shape.get();
-  const u8 kind = shape & kKindMask;
-  const u32 length = shape >> 3;
-  if (length != kElsewhere) return {kind, length, reinterpret_cast<const u8*>(slot.key)};
-  const u32 in_block = static_cast<u32>(slot.key[0].get());
-  if (shard.cells != nullptr) {
-    const u64 index = static_cast<u64>(&slot - shard.slots);
-    return {kind, in_block <= kCellBytes ? in_block : 0, shard.cells + index * kCellBytes};
-  }
-  const u32 value = slot.value_len.get();
-  const u64 at = u64{slot.block.get()} * kGranule + kBlockHeader + value;
-  // Torn words must not lead outside the arena.
-  if (at + in_block > config_.arena_bytes) return {kind, 0, shard.arena_base};
-  return {kind, in_block, shard.arena_base + at};
-}
-
 [[gnu::always_inline]] inline bool Cache::same_key(const Shard& shard, const Slot& slot,
                                                    const Key& key) const noexcept {
   const u8 shape = slot.key_shape.get();
@@ -108,30 +91,6 @@ Cache::StoredKey Cache::stored_key(const Shard& shard, const Slot& slot) const n
   if (shape >> 3 != kElsewhere) return false;
   const StoredKey stored = stored_key(shard, slot);
   return stored.length == key.length && equal_shared(stored.bytes, key.bytes, key.length);
-}
-
-void Cache::fill_hit(const Shard& shard, u32 slot, u32 seq, Hit& hit) const noexcept {
-  const Slot& s = shard.slots[slot];
-  hit.shard = index_of(shard);
-  hit.index = slot;
-  hit.slot = hit.shard * geometry_.slots + slot;
-  hit.seq = seq;
-  hit.deadline = s.deadline.get();
-  hit.value_tag = s.value_tag.get();
-  const u32 in_slot = s.queue.get() >> 4;
-  if (in_slot != kInlineNone) {
-    hit.block = kNil;
-    hit.length = in_slot <= kInlineValue ? in_slot : 0;
-    hit.value = reinterpret_cast<const u8*>(&s.block);
-    return;
-  }
-  hit.block = s.block.get();
-  hit.length = s.value_len.get();
-  const u64 at = u64{hit.block} * kGranule + kBlockHeader;
-  if (at + hit.length > config_.arena_bytes)
-    hit.length = 0, hit.value = shard.arena_base;  // torn: still() will say so
-  else
-    hit.value = shard.arena_base + at;
 }
 
 /// Whether the key's entry stands in a slot; then `hit` is of one state of it.

@@ -19,19 +19,21 @@ Digest xxh3_128_long(const void* bytes, std::size_t length) noexcept {
 }
 
 bool narrow(const u16* units, u32 count, u8* out) noexcept {
-  u32 i = 0;
 #if defined(__SSE2__)
   const __m128i high = _mm_set1_epi16(static_cast<short>(0xff00));
-  for (; i + 16 <= count; i += 16) {
-    const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(units + i));
-    const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(units + i + 8));
-    const __m128i wide = _mm_and_si128(_mm_or_si128(a, b), high);
-    if (_mm_movemask_epi8(_mm_cmpeq_epi16(wide, _mm_setzero_si128())) != 0xffff) return false;
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm_packus_epi16(a, b));
+  const auto eight = [&](u32 at) noexcept {
+    const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(units + at));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out + at), _mm_packus_epi16(a, a));
+    return _mm_and_si128(a, high);
+  };
+  if (count >= 8) {
+    __m128i wide = eight(count - 8);  // the end first, overlapping what follows
+    for (u32 i = 0; i + 8 < count; i += 8) wide = _mm_or_si128(wide, eight(i));
+    return _mm_movemask_epi8(_mm_cmpeq_epi16(wide, _mm_setzero_si128())) == 0xffff;
   }
 #endif
   u16 seen = 0;
-  for (; i < count; ++i) {
+  for (u32 i = 0; i < count; ++i) {
     seen |= units[i];
     out[i] = static_cast<u8>(units[i]);
   }
