@@ -47,6 +47,16 @@ export type HitpathErrorCode =
   | 'OUT_OF_MEMORY'
   /** The call needs the time and the cache was attached without the clock that it was created with. */
   | 'CLOCK_REQUIRED'
+  /** The second tier did not answer within its deadline. */
+  | 'L2_TIMEOUT'
+  /** There is no connection to the second tier, or its circuit is open. */
+  | 'L2_UNAVAILABLE'
+  /** The second tier answered with an error; it is the `cause`. */
+  | 'L2_ERROR'
+  /** A factory did not answer within its hard timeout. */
+  | 'FACTORY_TIMEOUT'
+  /** A configuration file has an entry that is unknown or wrong; the message names its path. */
+  | 'INVALID_CONFIG'
 
 /** An error with a `code` to branch on and, where another error led to it, that error as `cause`. */
 export class HitpathError extends Error {

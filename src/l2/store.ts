@@ -1,0 +1,88 @@
+/**
+ * What a second tier must do: keep envelopes by name, give each write a version, and tell when something changed.
+ *
+ * Names are strings that identify entries within the store's namespace (see names.ts). Always true: of two writes of one name the
+ * one with the higher version is the later; a fenced write that finds its fence broken changes nothing.
+ * Every promise rejects with a HitpathError: L2_TIMEOUT when the deadline passed, L2_UNAVAILABLE when there is no connection,
+ * L2_ERROR when the server answered with an error, CLOSED after close().
+ */
+
+/** Taken before a value is computed; broken by every set, delete, pattern or clear that touches the name afterwards. */
+export interface Fence {
+  readonly name: string
+  readonly generation: string
+  /** Version clock of the name's bucket when the fence was taken: a tag invalidated later has a higher version. */
+  readonly version: number
+  /** Token of the lease, when one was asked for and given. */
+  readonly lease?: string
+}
+
+export interface L2Write {
+  readonly name: string
+  /** An envelope whose version the store fills in. */
+  readonly bytes: Uint8Array
+  /** Milliseconds after which the store forgets the entry: until `dead at`. */
+  readonly ttlMs: number
+  /** The write happens only while this holds. */
+  readonly fence?: Fence
+  /** The write happens only if the stored version is not higher: a write that was made then and comes late. */
+  readonly notAfter?: number
+}
+
+/** Version of the write; undefined when a fence or a newer version kept it out. */
+export type Written = number | undefined
+
+export interface Deleted {
+  /** Whether there was an entry. */
+  readonly existed: boolean
+  readonly version: number
+}
+
+export interface CallOptions {
+  /** Who writes: messages that come back are recognised by it. */
+  readonly origin: string
+}
+
+/** Names that a scan went through, for progress. */
+export interface PatternProgress {
+  readonly scanned: number
+  readonly deleted: number
+}
+
+export interface L2Store {
+  readonly namespace: string
+  /** Buckets of the namespace: each has its own order of versions and its own bus. */
+  readonly buckets: number
+  bucketOf(name: string): number
+
+  get(name: string): Promise<Buffer | null>
+  /** Aligned with `names`; one round trip a node. */
+  getMany(names: readonly string[]): Promise<(Buffer | null)[]>
+  /** Milliseconds that the server will keep the entry; Infinity without expiry, undefined when there is none. */
+  remaining(name: string): Promise<number | undefined>
+
+  set(write: L2Write, options: CallOptions): Promise<Written>
+  setMany(writes: readonly L2Write[], options: CallOptions): Promise<Written[]>
+  delete(name: string, options: CallOptions): Promise<Deleted>
+  deleteMany(names: readonly string[], options: CallOptions): Promise<Deleted[]>
+  /** Deletes what matches the glob (of the caller's string keys; numbers and digests never match), and says how many. */
+  deletePattern(glob: string, options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: AbortSignal }): Promise<number>
+  /** Makes every entry of the namespace invalid at once, then removes their bytes in the background. Returns the new epoch. */
+  clear(options: CallOptions): Promise<number>
+
+  /** Versions of tags, aligned; a tag without one gets it. They live at least `ttlMs` from now. */
+  tagVersions(tags: readonly string[], ttlMs: number): Promise<number[]>
+  invalidateTag(tag: string, options: CallOptions): Promise<number>
+  /** The epoch of the namespace (0 before the first clear). */
+  epoch(): Promise<number>
+
+  /** Fences for names whose values are about to be computed; with `leaseMs` a lease too, undefined in its place when another holds it. */
+  fences(names: readonly string[], leaseMs?: number): Promise<Fence[]>
+  /** Gives a lease back early. */
+  release(fence: Fence): Promise<void>
+
+  /** The server's wall clock in milliseconds. */
+  serverTime(): Promise<number>
+  ping(): Promise<void>
+  close(): Promise<void>
+}
