@@ -85,6 +85,14 @@ function refuseTag(): never {
  *   promise), TOO_LARGE beyond 500 levels or 4 GiB, DETACHED when an array has lost its memory
  */
 export function encodeValue(value: unknown): Buffer {
+  return encodeValueAfter(0, value)
+}
+
+/**
+ * As `encodeValue`, but the stored form begins at `headBytes`, for the caller to write a head before it. With a multiple of
+ * 8 its arrays stay aligned. The head is not cleared.
+ */
+export function encodeValueAfter(headBytes: number, value: unknown): Buffer {
   const tree = lower(value)
   let message: Buffer
   try {
@@ -92,8 +100,8 @@ export function encodeValue(value: unknown): Buffer {
   } catch (cause) {
     throw new HitpathError('UNSUPPORTED_VALUE', `value cannot be encoded: ${describe(value)}`, { cause })
   }
-  const bytes = Buffer.allocUnsafeSlow(message.length)
-  bytes.set(message)
+  const bytes = Buffer.allocUnsafeSlow(headBytes + message.length)
+  bytes.set(message, headBytes)
   if (message.length > MAX_KEPT_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(WORKING_BYTES))
   return bytes
 }
