@@ -1,0 +1,44 @@
+/**
+ * Where the server's programs are. They are looked for on the PATH under the names of Redis and Valkey; a root user of a
+ * Debian-like machine gets them installed; anyone else reads one line that says what to install.
+ */
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+let server: string | undefined
+
+/** Path of redis-server or valkey-server. */
+export function serverBinary(): string {
+  server ??= onPath('redis-server') ?? onPath('valkey-server') ?? installed()
+  return server
+}
+
+/** Path of a program, or undefined. */
+export function onPath(program: string): string | undefined {
+  for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = join(directory, program)
+    try {
+      accessSync(path, constants.X_OK)
+      return path
+    } catch {
+      // The next directory may have it.
+    }
+  }
+  return undefined
+}
+
+function installed(): string {
+  if (process.getuid?.() === 0 && onPath('apt-get') !== undefined) {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    const install = () =>
+      spawnSync('apt-get', ['install', '-y', 'redis-server'], { env, stdio: 'ignore' }).status
+    if (install() !== 0) {
+      spawnSync('apt-get', ['update'], { env, stdio: 'ignore' })
+      install()
+    }
+    const path = onPath('redis-server')
+    if (path !== undefined) return path
+  }
+  throw new Error('these tests need redis-server or valkey-server on the PATH: apt-get install redis-server')
+}
