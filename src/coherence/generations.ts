@@ -1,0 +1,85 @@
+/**
+ * Generations: 1,024 counters that tell whether a name was touched while a value for it was on its way (R1, R2, R17).
+ *
+ * Before a read of the second tier `token(name)` is taken; whoever invalidates the name bumps its counter, whether or not the first
+ * tier holds it; the fill happens only if the token is unchanged. Always true: a bump of the name that returned after the
+ * token was taken makes the token changed, in every thread that shares the buffer.
+ *
+ * Names are hashed onto the counters, so a bump of another name may break a token: a false abort, never a false fill. Each bump
+ * during a fill breaks it with probability 1/1,024; at 1,000 foreign writes a second and 0.5 ms a read that is one fill in
+ * 2,000. The cost of one is that the value, which is right and is returned, is not kept: the next read crosses to the second tier once more.
+ */
+import { describe, HitpathError } from '../errors.js'
+
+const COUNTERS = 1024
+const PER_COUNT = 2 ** 32
+
+declare const generation: unique symbol
+
+/** A counter's index and what it read, in one exact number: nothing is allocated for it beyond that number. */
+export type Token = number & { readonly [generation]: true }
+
+export class Generations {
+  /** Bytes of the buffer. */
+  static readonly BYTES: number = COUNTERS * Int32Array.BYTES_PER_ELEMENT
+
+  readonly #counters: Int32Array
+  readonly #shared: boolean
+
+  /**
+   * @param buffer a SharedArrayBuffer of at least `Generations.BYTES` zeroed bytes, the same one in all threads whose first tier is
+   * shared; left out, the counters belong to this thread
+   * @throws HitpathError INVALID_ARGUMENT if the buffer is of another kind or too small
+   */
+  constructor(buffer?: SharedArrayBuffer) {
+    if (
+      buffer !== undefined &&
+      !(buffer instanceof SharedArrayBuffer && buffer.byteLength >= Generations.BYTES)
+    ) {
+      throw new HitpathError(
+        'INVALID_ARGUMENT',
+        `generations need a SharedArrayBuffer of ${Generations.BYTES} bytes; got ${describe(buffer)}`,
+      )
+    }
+    this.#shared = buffer !== undefined
+    this.#counters = new Int32Array(buffer ?? new ArrayBuffer(Generations.BYTES), 0, COUNTERS)
+  }
+
+  /** To be taken before the value is read or computed. */
+  token(name: string): Token {
+    const index = counterOf(name)
+    return (index * PER_COUNT + (this.#read(index) >>> 0)) as Token
+  }
+
+  /** Whether nothing that shares the counter was bumped since the token was taken. */
+  unchanged(token: Token): boolean {
+    return this.#read(Math.floor(token / PER_COUNT)) === (token | 0)
+  }
+
+  /** Breaks the tokens of the name. Bump first, delete from the first tier afterwards: a fill between the two is then deleted. */
+  bump(name: string): void {
+    this.#add(counterOf(name))
+  }
+
+  /** Breaks all tokens taken before the call: patterns, tags, clears and gaps of the bus. A few microseconds. */
+  bumpAll(): void {
+    for (let index = 0; index < COUNTERS; index++) this.#add(index)
+  }
+
+  /** Sequentially consistent where shared: pairs with `#add`, so the bump and the deletion that follows it are seen in order. */
+  #read(index: number): number {
+    return this.#shared ? Atomics.load(this.#counters, index) : (this.#counters[index] as number)
+  }
+
+  #add(index: number): void {
+    if (this.#shared) Atomics.add(this.#counters, index, 1)
+    else this.#counters[index] = (this.#counters[index] as number) + 1
+  }
+}
+
+/** FNV-1a over the UTF-16 units, then mixed down; depends on the name alone, so all threads agree. */
+function counterOf(name: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
+  return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 22
+}
