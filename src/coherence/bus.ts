@@ -72,7 +72,7 @@ export interface BusClient {
   connect(): Promise<unknown>
   call(command: string, ...args: (string | number)[]): Promise<unknown>
   subscribe(channel: string): Promise<unknown>
-  on(event: string, listener: (...args: never[]) => void): unknown
+  on(event: string, listener: (...args: unknown[]) => void): unknown
   disconnect(): void
 }
 

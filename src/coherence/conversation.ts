@@ -30,8 +30,8 @@ export class Conversation {
       this.#release = resolve
     })
     // The one that explains why the connection will close.
-    client.on('error', (error: Error) => {
-      this.#lastError = error
+    client.on('error', (error) => {
+      this.#lastError = asError(error)
     })
     const gone = () => this.end(this.#lastError ?? unavailable('the connection was closed'))
     client.on('close', gone)

@@ -168,7 +168,7 @@ export class TrackingBus extends BusBase {
 
 /** The payload is an array of Buffers, or null when everything changed; ioredis declares it as a Buffer. */
 function listenTo(client: BusClient, hear: (payload: unknown) => void): void {
-  client.on('messageBuffer', (channel: unknown, payload: unknown) => {
+  client.on('messageBuffer', (channel, payload) => {
     if (String(channel) === CHANNEL) hear(payload)
   })
 }
