@@ -12,12 +12,13 @@ import { fileURLToPath } from 'node:url'
 const MAY_IMPORT = {
   native: [],
   observe: [],
+  config: [],
   key: ['native'],
   codec: ['key'],
   l1: ['native', 'key', 'codec', 'observe'],
   l2: ['key', 'codec', 'observe'],
   coherence: ['l2', 'key', 'codec', 'observe'],
-  tiered: ['key', 'coherence', 'observe'],
+  tiered: ['key', 'coherence', 'config', 'observe'],
   serving: ['key', 'l1', 'tiered', 'observe'],
   compat: ['key', 'l1', 'tiered'],
 }
