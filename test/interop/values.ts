@@ -42,7 +42,7 @@ export const VALUES: readonly (readonly [name: string, value: unknown])[] = [
     new Map<unknown, unknown>([
       [1, 'a'],
       ['1', 'b'],
-      [null, new Map([[2n, new Set([1])]])],
+      [null, new Map([[2n ** 40n, new Set([1])]])],
       [{ k: 1 }, [Float64Array.of(1)]],
     ]),
   ],
