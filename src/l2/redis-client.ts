@@ -1,0 +1,148 @@
+/**
+ * What hitpath needs of ioredis 5.3 or 6, by shape, and the rules under which it uses a client.
+ *
+ * A client that was handed in stays as it is: every connection is a duplicate of it under these rules. None queues while it is offline
+ * and none sends a command twice, since an old write that is sent again could come after a newer one.
+ */
+import { describe, HitpathError } from '../errors.js'
+
+const CONNECT_LIMIT_MS = 1000
+const BACKOFF_MS = { first: 50, longest: 2000 }
+const REFRESH_MS = 2000
+
+/** An ioredis client of one server, or behind Sentinel. */
+export interface RedisClient {
+  readonly status: string
+  readonly options: Readonly<Record<string, unknown>>
+  connect(): Promise<unknown>
+  disconnect(reconnect?: boolean): void
+  duplicate(override?: object): RedisClient
+  call(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>
+  callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>
+  getBuffer(key: string | Buffer): Promise<Buffer | null>
+  mgetBuffer(keys: readonly (string | Buffer)[]): Promise<(Buffer | null)[]>
+  subscribe(channel: string): Promise<unknown>
+  on(event: string, listener: (...args: never[]) => void): unknown
+  off(event: string, listener: (...args: never[]) => void): unknown
+}
+
+/** An ioredis client of a Cluster. */
+export interface ClusterClient extends Omit<RedisClient, 'duplicate'> {
+  readonly slots: readonly (readonly string[] | undefined)[]
+  nodes(role: 'master' | 'all'): RedisClient[]
+  duplicate(nodes: readonly unknown[], override: object): ClusterClient
+}
+
+export type AnyClient = RedisClient | ClusterClient
+
+/** What a user hands in: `new Redis(…)` or `new Redis.Cluster(…)`. */
+export interface ClientLike {
+  readonly status: string
+  duplicate(...args: never[]): unknown
+}
+
+/** @throws HitpathError INVALID_OPTION unless it has the shape of an ioredis client */
+export function clientOption(value: unknown, path: string): AnyClient {
+  const shape = value as Partial<Record<keyof ClusterClient, unknown>> | null | undefined
+  if (
+    typeof shape === 'object' &&
+    shape !== null &&
+    typeof shape.status === 'string' &&
+    typeof shape.duplicate === 'function' &&
+    typeof shape.callBuffer === 'function'
+  ) {
+    return value as AnyClient
+  }
+  throw new HitpathError(
+    'INVALID_OPTION',
+    `${path} must be an ioredis client (5.3 or later); got ${describe(value)}`,
+  )
+}
+
+export function isCluster(client: AnyClient): client is ClusterClient {
+  return 'nodes' in client && typeof client.nodes === 'function'
+}
+
+/** What the user's client puts before keys: it must become part of ours, which are also patterns and arguments. */
+export function keyPrefixOf(client: AnyClient): string {
+  const redisOptions = client.options['redisOptions'] as { keyPrefix?: unknown } | undefined
+  const prefix = client.options['keyPrefix'] ?? redisOptions?.keyPrefix ?? ''
+  return Buffer.isBuffer(prefix) ? prefix.toString() : String(prefix)
+}
+
+/** The connection for commands: every command is answered or rejected within `timeoutMs`. */
+export function dataClient(template: AnyClient, timeoutMs: number): AnyClient {
+  // Without an answer for this long the peer may be gone without a word: a new connection finds out (ioredis 5.5 and up).
+  const socketTimeout = Math.max(CONNECT_LIMIT_MS, 4 * timeoutMs)
+  if (!isCluster(template)) {
+    const limits = { commandTimeout: timeoutMs, socketTimeout, retryStrategy: backoff }
+    return quiet(template.duplicate({ ...rules(template.options), ...limits }))
+  }
+  const redisOptions = (template.options['redisOptions'] ?? {}) as Readonly<Record<string, unknown>>
+  return quiet(
+    template.duplicate([], {
+      keyPrefix: '',
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      // It asks a node that may not be connected yet, which fails without a queue; the link waits for the nodes itself.
+      enableReadyCheck: false,
+      enableAutoPipelining: false,
+      scaleReads: 'master',
+      maxRedirections: 16,
+      // A command whose connection closed may have been done: it is not sent again.
+      retryDelayOnFailover: 0,
+      retryDelayOnClusterDown: 50,
+      retryDelayOnTryAgain: 20,
+      slotsRefreshInterval: REFRESH_MS,
+      slotsRefreshTimeout: CONNECT_LIMIT_MS,
+      clusterRetryStrategy: backoff,
+      redisOptions: { ...redisOptions, ...rules(redisOptions), commandTimeout: timeoutMs, socketTimeout },
+    }),
+  )
+}
+
+/** A connection of its own that is not made anew: for reads that block and for tracking. Not connected yet. */
+export function dedicatedClient(template: RedisClient): RedisClient {
+  return quiet(
+    template.duplicate({
+      ...rules(template.options),
+      commandTimeout: undefined,
+      socketTimeout: undefined,
+      blockingTimeout: undefined,
+      retryStrategy: () => null,
+    }),
+  )
+}
+
+/** An error event without a listener would end the process; the commands themselves report what went wrong. */
+export function quiet<C extends AnyClient>(client: C): C {
+  client.on('error', () => {})
+  return client
+}
+
+function rules(options: Readonly<Record<string, unknown>>): object {
+  const limit = Number(options['connectTimeout'] ?? CONNECT_LIMIT_MS)
+  return {
+    keyPrefix: '',
+    lazyConnect: true,
+    readOnly: false,
+    monitor: false,
+    protocol: 2,
+    stringNumbers: false,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: limit > 0 ? Math.min(limit, CONNECT_LIMIT_MS) : CONNECT_LIMIT_MS,
+    // A master that became a replica: its connections must find the new one.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  }
+}
+
+function backoff(attempt: number): number {
+  return (
+    Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** Math.min(attempt - 1, 10)) *
+    (0.5 + Math.random() / 2)
+  )
+}

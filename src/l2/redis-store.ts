@@ -1,0 +1,334 @@
+/**
+ * The second tier in Redis or Valkey, 6.2 and later: one server, behind Sentinel, or a Cluster. names.ts says which keys there are,
+ * scripts.ts what a write does, redis-client.ts how connections behave.
+ *
+ * The commands of one call are sent together and awaited together: one round trip a node. MOVED and ASK are followed. While the slot of
+ * a bucket is being moved the server refuses scripts on names that it does not have yet: those writes fail as L2_UNAVAILABLE or
+ * L2_TIMEOUT with nothing done; reads go on.
+ */
+import { randomBytes } from 'node:crypto'
+import { describe, HitpathError } from '../errors.js'
+import { announced, checkNamespace, Keyspace, type Word } from './names.js'
+import { chunked, grouped, RedisCalls } from './redis-calls.js'
+import type { RedisClient } from './redis-client.js'
+import { RedisLink } from './redis-link.js'
+import { type CheckedOptions, checkOptions, type RedisStoreOptions } from './redis-options.js'
+import { Removal } from './redis-removal.js'
+import * as scripts from './scripts.js'
+import type { CallOptions, Deleted, Fence, L2Store, L2Write, PatternProgress, Written } from './store.js'
+
+/** Names, and bytes, of one script: some milliseconds of the server's time. */
+const WRITE_CHUNK = 1000
+const WRITE_CHUNK_BYTES = 8 * 2 ** 20
+/** How long a tag that was invalidated before anyone used it is remembered. */
+const UNKNOWN_TAG_MS = 86_400_000
+const MIN_ENVELOPE_BYTES = 40
+const MAX_TTL_MS = 2 ** 50
+
+/** What stores of one connection share. */
+class Shared {
+  readonly options: CheckedOptions
+  readonly link: RedisLink
+
+  constructor(options: RedisStoreOptions) {
+    this.options = checkOptions(options)
+    this.link = new RedisLink(this.options.template, this.options.timeoutMs)
+  }
+}
+
+export class RedisStore implements L2Store {
+  readonly namespace: string
+  readonly buckets: number
+  readonly #shared: Shared
+  readonly #calls: RedisCalls
+  readonly #keys: Keyspace
+  readonly #removal: Removal
+
+  /**
+   * Connects with the first call. Stores made by `forNamespace` share the connection; it is closed with the last of those that used it.
+   *
+   * @throws HitpathError INVALID_OPTION for an unknown or wrong option, INVALID_TTL for a wrong duration
+   */
+  constructor(options: RedisStoreOptions)
+  /** @internal */
+  constructor(shared: Shared, namespace: string)
+  constructor(source: RedisStoreOptions | Shared, namespace?: string) {
+    this.#shared = source instanceof Shared ? source : new Shared(source)
+    const { options, link } = this.#shared
+    this.namespace = namespace ?? options.namespace
+    this.buckets = options.buckets
+    this.#keys = new Keyspace(options.prefix, this.namespace, this.buckets)
+    this.#calls = new RedisCalls(link)
+    this.#removal = new Removal(this.#calls, this.#keys, options.busLength)
+  }
+
+  /** A store of another namespace over the same connection. Each is closed on its own. @throws HitpathError INVALID_OPTION */
+  forNamespace(namespace: string): RedisStore {
+    return new RedisStore(this.#shared, checkNamespace(namespace, 'namespace'))
+  }
+
+  bucketOf(name: string): number {
+    return this.#keys.bucketOf(name)
+  }
+
+  async get(name: string): Promise<Buffer | null> {
+    return this.#calls.get(this.#keys.entry(this.bucketOf(name), name))
+  }
+
+  async getMany(names: readonly string[]): Promise<(Buffer | null)[]> {
+    if (names.length === 0) return []
+    if (this.buckets === 1) return this.#calls.getAll(names.map((name) => this.#keys.entry(0, name)))
+    return this.#spread(
+      names,
+      (name) => this.bucketOf(name),
+      (bucket, mine) => this.#calls.getAll(mine.map((name) => this.#keys.entry(bucket, name))),
+    )
+  }
+
+  async remaining(name: string): Promise<number | undefined> {
+    const ms = Number(await this.#calls.command('pttl', this.#keys.entry(this.bucketOf(name), name)))
+    return ms >= 0 ? ms : ms === -1 ? Number.POSITIVE_INFINITY : undefined
+  }
+
+  async set(write: L2Write, options: CallOptions): Promise<Written> {
+    const [version] = await this.#write(this.bucketOf(write.name), [write], options)
+    return version
+  }
+
+  /** Fences are judged together, for up to 1,000 writes or 8 MiB of a bucket; further ones may break those that share a field. */
+  async setMany(writes: readonly L2Write[], options: CallOptions): Promise<Written[]> {
+    return this.#spread(
+      writes,
+      ({ name }) => this.bucketOf(name),
+      async (bucket, mine) => {
+        const chunks = chunked(mine, WRITE_CHUNK, WRITE_CHUNK_BYTES, ({ bytes }) => bytes.length)
+        return (await Promise.all(chunks.map((chunk) => this.#write(bucket, chunk, options)))).flat()
+      },
+    )
+  }
+
+  async delete(name: string, options: CallOptions): Promise<Deleted> {
+    const [deleted] = await this.#remove(this.bucketOf(name), [name], options)
+    return deleted as Deleted
+  }
+
+  async deleteMany(names: readonly string[], options: CallOptions): Promise<Deleted[]> {
+    return this.#spread(
+      names,
+      (name) => this.bucketOf(name),
+      async (bucket, mine) => {
+        const chunks = chunked(mine, WRITE_CHUNK)
+        return (await Promise.all(chunks.map((chunk) => this.#remove(bucket, chunk, options)))).flat()
+      },
+    )
+  }
+
+  /** Takes as long as it takes to scan every master once; each step has the deadline of a call. See redis-removal.ts. */
+  async deletePattern(
+    glob: string,
+    options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: AbortSignal },
+  ): Promise<number> {
+    return this.#removal.pattern(glob, options)
+  }
+
+  async clear(options: CallOptions): Promise<number> {
+    return this.#removal.clear(options)
+  }
+
+  async tagVersions(tags: readonly string[], ttlMs: number): Promise<number[]> {
+    for (const tag of tags) checkTag(tag)
+    const ttl = ttlWord(ttlMs)
+    return this.#spread(
+      tags,
+      (tag) => this.bucketOf(tag),
+      async (bucket, mine) => {
+        const keys = [this.#keys.of(bucket).sequence, ...mine.map((tag) => this.#keys.tag(bucket, tag))]
+        return ((await this.#calls.script(scripts.TAGS, keys, [ttl])) as unknown[]).map(Number)
+      },
+    )
+  }
+
+  async invalidateTag(tag: string, { origin }: CallOptions): Promise<number> {
+    checkTag(tag)
+    const bucket = this.bucketOf(tag)
+    const keys = [...this.#head(bucket), this.#keys.tag(bucket, tag)]
+    const words = [origin, this.#shared.options.busLength, tag, UNKNOWN_TAG_MS]
+    return Number(await this.#calls.script(scripts.INVALIDATE_TAG, keys, words))
+  }
+
+  /** The version of the last clear. A namespace without one, new or robbed of it by eviction, gets one: no value is used twice. */
+  async epoch(): Promise<number> {
+    const known = await this.#calls.get(this.#keys.epoch)
+    if (known !== null && Number.isFinite(Number(known))) return Number(known)
+    const words = ['', this.#shared.options.busLength, 'known']
+    return Number(await this.#calls.script(scripts.EPOCH, [...this.#head(0), this.#keys.epoch], words))
+  }
+
+  async fences(names: readonly string[], leaseMs?: number): Promise<Fence[]> {
+    const lease = leaseMs === undefined ? '' : ttlWord(leaseMs)
+    return this.#spread(
+      names,
+      (name) => this.bucketOf(name),
+      async (bucket, mine) => {
+        const chunks = chunked(mine, WRITE_CHUNK)
+        return (await Promise.all(chunks.map((chunk) => this.#fence(bucket, chunk, lease)))).flat()
+      },
+    )
+  }
+
+  async release({ name, lease }: Fence): Promise<void> {
+    if (lease === undefined) return
+    await this.#calls.script(scripts.RELEASE, [this.#keys.lease(this.bucketOf(name), name)], [lease])
+  }
+
+  /** In a Cluster the clock of the node of bucket 0: nodes are expected to agree as closely as NTP makes them. */
+  async serverTime(): Promise<number> {
+    const reply = await this.#calls.script(scripts.TIME, [this.#keys.of(0).sequence], [])
+    const [seconds, microseconds] = reply as unknown[]
+    return Number(seconds) * 1000 + Number(microseconds) / 1000
+  }
+
+  /** In a Cluster, of each node that owns a bucket. */
+  async ping(): Promise<void> {
+    const keys = Array.from({ length: this.buckets }, (_, bucket) => this.#keys.of(bucket).sequence)
+    await Promise.all(keys.map((key) => this.#calls.command('exists', key)))
+  }
+
+  /** Ends scans and sweeps under way; calls after it are rejected with CLOSED. May be called again. */
+  async close(): Promise<void> {
+    await this.#removal.close()
+    this.#calls.close()
+  }
+
+  /** Stream of a bucket's messages. */
+  busKey(bucket: number): string {
+    return this.#keys.of(bucket).bus
+  }
+
+  /** Begins the keys of a bucket's entries; the entry's name follows. */
+  entryPrefix(bucket: number): string {
+    return this.#keys.of(bucket).entry
+  }
+
+  /** Begins the keys of a bucket's tags. */
+  tagPrefix(bucket: number): string {
+    return this.#keys.of(bucket).tag
+  }
+
+  /** Key of the epoch, in bucket 0. */
+  get epochKey(): string {
+    return this.#keys.epoch
+  }
+
+  /**
+   * A client of its own, not connected yet, for blocking reads on the master that owns a bucket now. It never reconnects: ask for another.
+   * The caller disconnects it. @throws HitpathError L2_UNAVAILABLE, in a Cluster that cannot be reached
+   */
+  async busConnection(bucket: number): Promise<RedisClient> {
+    this.#calls.assertOpen()
+    const { slot, sequence } = this.#keys.of(bucket)
+    return this.#shared.link.dedicated(slot, sequence)
+  }
+
+  /** Masters that own buckets, by address; `['']` for one server. */
+  async nodes(): Promise<readonly string[]> {
+    this.#calls.assertOpen()
+    const { link } = this.#shared
+    const found = Array.from({ length: this.buckets }, (_, bucket) => {
+      const { slot, sequence } = this.#keys.of(bucket)
+      return link.ownerOf(slot, sequence)
+    })
+    return [...new Set(await Promise.all(found))]
+  }
+
+  /** As `busConnection`, to one of `nodes()`, for client-side tracking: RESP2, and nothing is subscribed to again by itself. */
+  async trackingConnection(node: string): Promise<RedisClient> {
+    this.#calls.assertOpen()
+    return this.#shared.link.dedicatedTo(node)
+  }
+
+  /** Calls back when `nodes()` may have changed; returns how to stop. */
+  watchNodes(changed: () => void): () => void {
+    return this.#shared.link.watch(changed)
+  }
+
+  /** Runs `act` for the items of each bucket at once and puts the results in the order of the items. */
+  async #spread<T, R>(
+    items: readonly T[],
+    bucketOf: (item: T) => number,
+    act: (bucket: number, items: readonly T[]) => Promise<readonly R[]>,
+  ): Promise<R[]> {
+    if (items.length === 0) return []
+    const results = new Array<R>(items.length)
+    const work = grouped(items, bucketOf).map(async (group) => {
+      const found = await act(group.bucket, group.items)
+      for (const [i, place] of group.places.entries()) results[place] = found[i] as R
+    })
+    await Promise.all(work)
+    return results
+  }
+
+  #head(bucket: number): Word[] {
+    const { sequence, generations, bus } = this.#keys.of(bucket)
+    return [sequence, generations, bus]
+  }
+
+  async #write(bucket: number, writes: readonly L2Write[], { origin }: CallOptions): Promise<Written[]> {
+    const keys = this.#head(bucket)
+    const words: (Word | number)[] = [origin, this.#shared.options.busLength]
+    for (const { name, bytes, ttlMs, fence, notAfter } of writes) {
+      if (bytes.length < MIN_ENVELOPE_BYTES) throw argument('bytes', 'an envelope', bytes)
+      if (fence !== undefined && fence.name !== name)
+        throw argument('fence', `of ${describe(name)}`, fence.name)
+      keys.push(this.#keys.entry(bucket, name), this.#keys.lease(bucket, name))
+      words.push(...announced('s', name), this.#keys.field(name), ttlWord(ttlMs))
+      words.push(fence?.generation ?? '', fence?.lease ?? '', notAfter ?? '')
+      words.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    }
+    const replies = (await this.#calls.script(scripts.SET, keys, words)) as (number | null)[]
+    return replies.map((version) => (version === null ? undefined : Number(version)))
+  }
+
+  async #remove(bucket: number, names: readonly string[], { origin }: CallOptions): Promise<Deleted[]> {
+    const keys = this.#head(bucket)
+    const words: (Word | number)[] = [origin, this.#shared.options.busLength]
+    for (const name of names) {
+      keys.push(this.#keys.entry(bucket, name), this.#keys.lease(bucket, name))
+      words.push(...announced('d', name), this.#keys.field(name))
+    }
+    const replies = (await this.#calls.script(scripts.DELETE, keys, words)) as unknown[]
+    return names.map((_, i) => ({ existed: Number(replies[2 * i]) > 0, version: Number(replies[2 * i + 1]) }))
+  }
+
+  async #fence(bucket: number, names: readonly string[], leaseMs: string): Promise<Fence[]> {
+    const { sequence, generations } = this.#keys.of(bucket)
+    const leases = leaseMs === '' ? [] : names.map((name) => this.#keys.lease(bucket, name))
+    const tokens = names.map(() => (leaseMs === '' ? '' : randomBytes(12).toString('base64url')))
+    const words = names.flatMap((name, i) => [this.#keys.field(name), tokens[i] as string])
+    const replies = (await this.#calls.script(
+      scripts.FENCES,
+      [sequence, generations, ...leases],
+      [leaseMs, ...words],
+    )) as unknown[]
+    const version = Number(replies[0])
+    return names.map((name, i) => {
+      const fence = { name, generation: String(replies[2 * i + 1]), version }
+      return Number(replies[2 * i + 2]) === 1 ? { ...fence, lease: tokens[i] as string } : fence
+    })
+  }
+}
+
+/** Milliseconds for PX: whole, at least 1; '' for an entry that does not expire. */
+function ttlWord(ms: number): string {
+  if (ms === Number.POSITIVE_INFINITY) return ''
+  if (typeof ms !== 'number' || Number.isNaN(ms)) throw argument('ttlMs', 'a number', ms)
+  return String(Math.min(MAX_TTL_MS, Math.max(1, Math.ceil(ms))))
+}
+
+function checkTag(tag: string): void {
+  if (!tag.isWellFormed()) throw argument('tag', 'a string without lone surrogates', tag)
+}
+
+function argument(name: string, expected: string, value: unknown): HitpathError {
+  return new HitpathError('INVALID_ARGUMENT', `${name} must be ${expected}; got ${describe(value)}`)
+}
