@@ -38,7 +38,8 @@ export function dictionary<T>(reader: Reader<T>): Reader<Readonly<Record<string,
 /** A list of one item at least. */
 export function listOf<T>(reader: Reader<T>): Reader<readonly T[]> {
   return (value, path, document) => {
-    if (!Array.isArray(value) || value.length === 0) throw refused('a list', value, path, document)
+    if (!Array.isArray(value) || value.length === 0)
+      throw refused('a list of one or more', value, path, document)
     return value.map((item, i) => reader(item, [...path, i], document))
   }
 }

@@ -15,23 +15,18 @@ import {
   either,
   flag,
   integer,
-  listOf,
   number,
   oneOf,
   type Reader,
   record,
-  secret,
   text,
   ttl,
   ttlSeconds,
 } from './fields.js'
+import { accountFields, redisEntries, redisTier } from './redis-tier.js'
 import type { HitpathConfig, LocalTierConfig, SharedTierConfig, TieredConfig } from './types.js'
 
 const MAX_ENTRIES = 2 ** 28
-
-const connection = { host: text, port: integer(1, 65_535), db: integer(0), username: text, password: secret }
-
-const address = record({ host: text, port: integer(1, 65_535) })
 
 /** A duration, or `false`. */
 function orOff(reader: Reader<number>): Reader<number | false> {
@@ -61,27 +56,11 @@ const l1 = record({
   maxPinned: number(0, 1),
 })
 
-const l2 = record({
-  ttl,
-  url: text,
-  ...connection,
-  sentinels: listOf(address),
-  name: text,
-  cluster: listOf(address),
-  tls: flag,
-  namespace: text,
-  prefix: text,
-  buckets: integer(1, 1024),
-  busLength: integer(1),
-  commandTimeout: duration,
-  connectTimeout: duration,
-})
-
 const file = record({
   memory_cache: record({ max_size: integer(1, MAX_ENTRIES), ttl: ttlSeconds }),
-  distributed_cache: record({ ...connection, ttl: ttlSeconds, namespace: text }),
+  distributed_cache: record({ ...accountFields, ttl: ttlSeconds, namespace: text }),
   l1,
-  l2,
+  l2: redisEntries,
   ...policyFields,
   policies: dictionary(record({ ...policyFields, l1Ttl: ttl, l2Ttl: ttl })),
   namespace: text,
@@ -97,7 +76,6 @@ const file = record({
 
 type File = ReturnType<typeof file>
 type L1Entries = ReturnType<typeof l1>
-type L2Entries = ReturnType<typeof l2>
 
 /**
  * The options in a file of at most 1 MiB: YAML 1.2, or JSON when its name ends in `.json`.
@@ -135,8 +113,8 @@ function configOf(entries: File, document: ConfigDocument): HitpathConfig {
     const ttlMs = rest.ttl ?? first.ttl
     return ttlMs === undefined ? { ...tiered, l1: tier } : { ...tiered, ttl: ttlMs, l1: tier }
   }
-  const { ttl: l2Ttl, ...store } = second
-  if (redis !== undefined) refuseTwoAddresses(redis, document)
+  const { ttl: l2Ttl } = second
+  const store = redis === undefined ? withoutTtl(distributed_cache ?? {}) : redisTier(redis, document)
   return {
     ...tiered,
     ...(first.ttl === undefined ? {} : { l1Ttl: first.ttl }),
@@ -181,9 +159,10 @@ function namespaceOf(entries: File, document: ConfigDocument): string | undefine
       `is ${describe(named)}, but namespace is ${describe(namespace)}`,
     )
   }
-  if (namespace !== undefined && /[{}\u0001]/.test(namespace)) {
+  if (namespace !== undefined && (namespace.length > 128 || /[{}\s\p{Cc}]/u.test(namespace))) {
     const path = named === undefined ? ['namespace'] : [tier, 'namespace']
-    throw document.error(path, `must hold no braces; got ${describe(namespace)}`)
+    const expected = '1 to 128 characters without braces, blanks or control characters'
+    throw document.error(path, `must be ${expected}; got ${describe(namespace)}`)
   }
   return namespace
 }
@@ -193,23 +172,6 @@ function refuseBoth(entries: File, older: keyof File, ours: keyof File, document
     throw document.error([older], `and ${ours} say the same; give one of them`)
 }
 
-/** Where Redis is may be said in one way. */
-function refuseTwoAddresses(redis: L2Entries, document: ConfigDocument): void {
-  const ways = (['url', 'host', 'sentinels', 'cluster'] as const).filter((way) => redis[way] !== undefined)
-  const [first, second] = ways
-  if (first !== undefined && second !== undefined)
-    throw document.error(['l2', second], `and ${first} both say where Redis is; give one of them`)
-  if (redis.port !== undefined && first !== undefined && first !== 'host')
-    throw document.error(['l2', 'port'], `goes with host; ${first} has ports of its own`)
-  if (redis.url !== undefined && !/^rediss?:\/\//.test(redis.url))
-    throw document.error(['l2', 'url'], 'must begin with redis:// or rediss://')
-  if ((redis.sentinels === undefined) !== (redis.name === undefined)) {
-    const missing = redis.name === undefined ? 'sentinels' : 'name'
-    throw document.error(
-      ['l2', missing],
-      'needs its other half: sentinels and name (of the master) go together',
-    )
-  }
-  if (redis.cluster !== undefined && redis.db !== undefined && redis.db !== 0)
-    throw document.error(['l2', 'db'], 'must be 0 with cluster, which has one database')
+function withoutTtl<T extends { readonly ttl?: number }>({ ttl: _, ...rest }: T): Omit<T, 'ttl'> {
+  return rest
 }

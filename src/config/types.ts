@@ -17,29 +17,33 @@ export interface SharedTierConfig {
 }
 
 export interface ServerAddress {
-  readonly host?: string
-  readonly port?: number
+  readonly host: string
+  readonly port: number
 }
 
-/** Where Redis is, and options of `RedisStore`. One of: `url`; `host` and `port`; `sentinels` and `name`; `cluster`. */
+/** Options of `RedisStore`. One of: `url`; `host` and `port`; `path`; `sentinels` and `name`; `cluster`; or none: localhost. */
 export interface RedisTierConfig {
   readonly url?: string
   readonly host?: string
   readonly port?: number
-  readonly sentinels?: readonly ServerAddress[]
-  /** Name of the master, for Sentinel. */
-  readonly name?: string
-  readonly cluster?: readonly ServerAddress[]
+  /** Of a Unix socket. */
+  readonly path?: string
   readonly db?: number
   readonly username?: string
   readonly password?: string
-  readonly tls?: boolean
+  /** Options of `tls.connect`: `{}` where the file says `tls: true`. */
+  readonly tls?: object
+  readonly sentinels?: readonly ServerAddress[]
+  /** Name of the master, for Sentinel. */
+  readonly name?: string
+  readonly sentinelUsername?: string
+  readonly sentinelPassword?: string
+  readonly cluster?: { readonly nodes: readonly ServerAddress[]; readonly options?: object }
   readonly namespace?: string
   readonly prefix?: string
   readonly buckets?: number
   readonly busLength?: number
   readonly commandTimeout?: number
-  readonly connectTimeout?: number
 }
 
 /** Options of a policy of `TieredCache`. */

@@ -8,6 +8,7 @@ import { loadConfig } from '../../../src/config/load-config.js'
 import type { HitpathConfig } from '../../../src/config/types.js'
 import { HitpathError } from '../../../src/errors.js'
 import { LocalCache, SharedCache } from '../../../src/index.js'
+import { checkOptions, type RedisStoreOptions } from '../../../src/l2/redis-options.js'
 import type { TieredCacheOptions } from '../../../src/tiered/options.js'
 
 let directory: string
@@ -106,7 +107,6 @@ l2:
   buckets: 8
   busLength: 5000
   commandTimeout: 50
-  connectTimeout: 1s
 namespace: prices
 jitter: 0.2
 grace: 10m
@@ -138,12 +138,11 @@ foreign: msgpack
         db: 1,
         username: 'cache',
         password: 'secret',
-        tls: true,
+        tls: {},
         prefix: 'hp',
         buckets: 8,
         busLength: 5000,
         commandTimeout: 50,
-        connectTimeout: 1000,
         namespace: 'prices',
       },
       l2Ttl: 300_000,
@@ -176,14 +175,32 @@ foreign: msgpack
     ['url', 'l2: {url: "redis://u:p@redis:6379/2"}', { url: 'redis://u:p@redis:6379/2' }],
     [
       'Sentinel',
-      'l2: {sentinels: [{host: a, port: 1}], name: main}',
-      { sentinels: [{ host: 'a', port: 1 }], name: 'main' },
+      'l2: {sentinels: [{host: a}], name: main}',
+      { sentinels: [{ host: 'a', port: 26_379 }], name: 'main' },
     ],
     [
       'Cluster',
       'l2: {cluster: [{host: a}, {host: b, port: 2}]}',
-      { cluster: [{ host: 'a' }, { host: 'b', port: 2 }] },
+      {
+        cluster: {
+          nodes: [
+            { host: 'a', port: 6379 },
+            { host: 'b', port: 2 },
+          ],
+        },
+      },
     ],
+    [
+      'Cluster with an account',
+      'l2: {cluster: [{host: a}], password: p, tls: true}',
+      {
+        cluster: {
+          nodes: [{ host: 'a', port: 6379 }],
+          options: { redisOptions: { tls: {}, password: 'p' } },
+        },
+      },
+    ],
+    ['a socket', 'l2: {path: /run/redis.sock, db: 1, tls: false}', { path: '/run/redis.sock', db: 1 }],
     ['the default address', 'l2: {}', {}],
   ])('l2 by %s', (_, text, l2) => {
     expect(load(text)).toEqual({ l1: { type: 'local' }, l2 })
@@ -209,6 +226,9 @@ foreign: msgpack
     SharedCache.create(shared).close()
     const { l1: ___, l2: ____, ...tiered } = load(ORIGINAL)
     const options: TieredCacheOptions = tiered
+    const store: RedisStoreOptions =
+      load('l2: {cluster: [{host: a}], tls: true, commandTimeout: 1s}').l2 ?? {}
+    expect(checkOptions(store)).toMatchObject({ buckets: 8, timeoutMs: 1000 })
     expect(options).toEqual({ l1Ttl: 60_000, l2Ttl: 300_000 })
   })
 
@@ -312,7 +332,11 @@ describe('what is unknown or wrong is refused', () => {
       'l2:\n  cluster:\n    - a:1\n',
       'hitpath.yaml:3:7: l2.cluster[0] must be a mapping; got "a:1"',
     ],
-    ['an empty list', 'l2: {cluster: []}', 'hitpath.yaml:1:6: l2.cluster must be a list; got an array of 0'],
+    [
+      'an empty list',
+      'l2: {cluster: []}',
+      'hitpath.yaml:1:6: l2.cluster must be a list of one or more; got an array of 0',
+    ],
     ['a list at the top', '- l1', 'hitpath.yaml: the file must be a mapping; got an array of 1'],
     [
       'both forms of one tier',
@@ -327,22 +351,22 @@ describe('what is unknown or wrong is refused', () => {
     [
       'a port without its host',
       'l2: {port: 1, url: "redis://b"}',
-      'hitpath.yaml:1:6: l2.port goes with host; url has ports of its own',
+      'hitpath.yaml:1:6: l2.port does not go with url, but with host',
     ],
     [
       'another kind of URL',
       'l2: {url: "http://b"}',
-      'hitpath.yaml:1:6: l2.url must begin with redis:// or rediss://',
+      'hitpath.yaml:1:6: l2.url must begin with redis://, rediss:// or unix://',
     ],
     [
       'sentinels without a name',
       'l2: {sentinels: [{host: a}]}',
-      'hitpath.yaml:1:6: l2.sentinels needs its other half: sentinels and name (of the master) go together',
+      'hitpath.yaml:1:6: l2.sentinels needs l2.name beside it, the name of the master',
     ],
     [
       'a database of a cluster',
       'l2: {cluster: [{host: a}], db: 1}',
-      'hitpath.yaml:1:28: l2.db must be 0 with cluster, which has one database',
+      'hitpath.yaml:1:28: l2.db does not go with cluster, but with host or path or sentinels',
     ],
     [
       'two namespaces',
@@ -352,7 +376,7 @@ describe('what is unknown or wrong is refused', () => {
     [
       'a namespace with braces',
       'namespace: "a{b}"',
-      'hitpath.yaml:1:1: namespace must hold no braces; got "a{b}"',
+      'hitpath.yaml:1:1: namespace must be 1 to 128 characters without braces, blanks or control characters; got "a{b}"',
     ],
     [
       'an entry of an alias',
