@@ -18,14 +18,13 @@ const MAY_IMPORT = {
   l1: ['native', 'key', 'codec', 'observe'],
   l2: ['key', 'codec', 'observe'],
   coherence: ['l2', 'key', 'codec', 'observe'],
-  tiered: ['key', 'coherence', 'config', 'observe'],
+  tiered: ['key', 'codec', 'l1', 'l2', 'coherence', 'config', 'observe'],
   serving: ['key', 'l1', 'tiered', 'observe'],
   compat: ['key', 'l1', 'tiered'],
 }
 
 /** Layers of which only the types may be imported: interfaces, no code. */
 const MAY_IMPORT_TYPES = {
-  tiered: ['codec', 'l1', 'l2'],
   observe: ['l1', 'l2', 'coherence', 'tiered', 'serving'],
 }
 

@@ -1,4 +1,5 @@
 /** hitpath: a native-accelerated cache for the hot path of machine-learning services. */
+export type { Bus } from './coherence/bus.js'
 export { type Duration, parseDuration } from './duration.js'
 export { HitpathError, type HitpathErrorCode } from './errors.js'
 export { digest } from './key/digest.js'
@@ -16,8 +17,24 @@ export {
   type SharedCacheOptions,
 } from './l1/shared-cache.js'
 export type { CacheStats } from './l1/stats.js'
+export { RedisStore } from './l2/redis-store.js'
+export type { L2Store } from './l2/store.js'
 export {
   CachedFeatureExtractor,
   type CachedFeatureExtractorOptions,
   type Features,
 } from './serving/cached-feature-extractor.js'
+export type { ManyFactory } from './tiered/batches.js'
+export type { FactoryContext } from './tiered/context.js'
+export type { TieredEvent, TieredEvents } from './tiered/events.js'
+export type { FirstTier } from './tiered/first-tier.js'
+export type { Factory } from './tiered/loader.js'
+export type {
+  CallOptions,
+  LoadOptions,
+  PolicyOptions,
+  TieredCacheOptions,
+  WriteOptions,
+} from './tiered/options.js'
+export { TieredCache, type TieredStats } from './tiered/tiered-cache.js'
+export type { DeleteResult, PatternResult, WriteResult } from './tiered/writer.js'

@@ -49,9 +49,9 @@ describe('the layers of src', () => {
     ['src/key/digest.ts', `import '../l1/x.js'`, 'key may not know l1'],
     ['src/key/digest.ts', `const x = await import('../l1/x.js')`, 'key may not know l1'],
     [
-      'src/tiered/tiered-cache.ts',
+      'src/observe/metrics.ts',
       `import { RedisStore } from '../l2/redis.js'`,
-      'tiered may import only types of l2',
+      'observe may import only types of l2',
     ],
     ['src/errors.ts', `import { x } from './key/digest.js'`, 'a file directly in src/ is a leaf'],
     ['src/l1/cache.ts', `import { x } from '../index.js'`, 'only users import the index'],

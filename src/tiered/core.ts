@@ -1,0 +1,382 @@
+/**
+ * The state of one namespace in one thread, and the only code that puts entries into its first tier or judges them.
+ *
+ * Always true:
+ * 1. An entry is put only under a generation token taken before its value was read or computed, and only while the token is unchanged;
+ *    never over one with a higher version.
+ * 2. An entry is served only under the pass that it was put under. A gap of the bus, a clear and a flush change the pass: O(1).
+ * 3. No entry outlives its copy in the second tier: `until` is at most its absolute deadline.
+ */
+import type { Bus } from '../coherence/bus.js'
+import { Generations, type Token } from '../coherence/generations.js'
+import { ServerClock } from '../coherence/server-clock.js'
+import { type TagState, TagVersions } from '../coherence/tag-versions.js'
+import { HitpathError } from '../errors.js'
+import type { L2Store } from '../l2/store.js'
+import {
+  type Entry,
+  earliestRefresh,
+  makeEntry,
+  NO_PASS,
+  nextPass,
+  refreshesEarly,
+  SLOW_PASS,
+  tagsOfEntryHold,
+} from './entry.js'
+import { Events } from './events.js'
+import type { FirstTier } from './first-tier.js'
+import type { Flight } from './flight.js'
+import { closedError, Guard } from './guard.js'
+import { type Named, Names } from './names.js'
+import type { Policy, Settings } from './options.js'
+import { Claims } from './thread-flight.js'
+import { monotonicNow, type Time, timeOf } from './time.js'
+
+export type Judgement = 'fresh' | 'early' | 'stale' | 'invalid'
+
+export interface Counters {
+  hits: number
+  misses: number
+  l2Hits: number
+  l2Misses: number
+  staleServed: number
+  factoryCalls: number
+  factoryErrors: number
+  foreignBytes: number
+  fencedOut: number
+  notKept: number
+  gaps: number
+  errors: number
+  queued: number
+  replayed: number
+  dropped: number
+}
+
+const NO_COUNTS: Counters = {
+  hits: 0,
+  misses: 0,
+  l2Hits: 0,
+  l2Misses: 0,
+  staleServed: 0,
+  factoryCalls: 0,
+  factoryErrors: 0,
+  foreignBytes: 0,
+  fencedOut: 0,
+  notKept: 0,
+  gaps: 0,
+  errors: 0,
+  queued: 0,
+  replayed: 0,
+  dropped: 0,
+}
+
+export interface CoreParts {
+  readonly settings: Settings
+  readonly l1: FirstTier
+  readonly l2: L2Store | undefined
+  readonly bus: Bus | undefined
+  readonly prefix: string | undefined
+  readonly threads: SharedArrayBuffer | undefined
+  readonly origin: string
+}
+
+export class Core<V> {
+  readonly settings: Settings
+  readonly l1: FirstTier
+  readonly l2: L2Store | undefined
+  readonly bus: Bus | undefined
+  readonly names: Names
+  readonly time: Time
+  readonly origin: string
+  readonly generations: Generations
+  readonly tags: TagVersions
+  readonly serverClock: ServerClock
+  readonly guard: Guard
+  readonly events: Events
+  readonly claims: Claims | undefined
+  readonly counters: Counters = { ...NO_COUNTS }
+  /** Reads and computations under way, by name: at most one of each that may still be joined. */
+  readonly reads = new Map<string, { readonly token: Token; readonly entry: Promise<Entry<V> | undefined> }>()
+  readonly flights = new Map<string, Flight<V>>()
+  /** Work that nobody waits for; `close` does. */
+  readonly background = new Set<Promise<unknown>>()
+  /** What an entry's pass is compared with on a hit: `pass`, or SLOW_PASS while every hit is judged. */
+  fastPass: number
+  pass: number = nextPass()
+  /** Version of the last clear, as far as known. */
+  epoch = 0
+  epochKnown: boolean
+  /** Since when the bus is silent; undefined while it is not, or there is none. */
+  unlinkedSince: number | undefined
+  closed = false
+  readonly #shared: boolean
+  /** Entries of other threads that came before are not believed. */
+  #bornAfter = Number.NEGATIVE_INFINITY
+  #lastStamp = 0
+  #slow = false
+
+  constructor(parts: CoreParts) {
+    const { settings, l2 } = parts
+    this.settings = settings
+    this.l1 = parts.l1
+    this.l2 = l2
+    this.bus = parts.bus
+    this.origin = parts.origin
+    this.names = new Names(parts.l1, parts.prefix)
+    this.time = timeOf(settings.clock)
+    this.#shared = 'handle' in parts.l1
+    this.generations = new Generations(parts.threads)
+    this.claims = parts.threads === undefined ? undefined : new Claims(parts.threads, Generations.BYTES)
+    this.serverClock = new ServerClock({ now: this.time.now })
+    this.tags = new TagVersions({
+      load: (tags) =>
+        l2 === undefined
+          ? Promise.resolve(tags.map(() => 0))
+          : this.guard.run(() => l2.tagVersions(tags, this.tagLifeMs)),
+    })
+    this.events = new Events(settings.namespace, () => this.retune())
+    this.guard = new Guard({
+      timeoutMs: settings.l2TimeoutMs,
+      failures: settings.breaker.failures,
+      resetAfterMs: settings.breaker.resetAfterMs,
+      random: settings.random,
+      onChange: (state, before) => this.events.emit('breaker', { state, before }),
+    })
+    this.epochKnown = l2 === undefined
+    this.fastPass = this.pass
+    if (this.bus !== undefined) this.unlinkedSince = this.time.now()
+    if (this.#shared) this.#bornAfter = monotonicNow()
+  }
+
+  /** How long versions of tags must live: longer than any entry that was just made. */
+  get tagLifeMs(): number {
+    return 30 * 86_400_000
+  }
+
+  /** Whether the bus keeps what is known here up to date. */
+  get linked(): boolean {
+    return this.l2 === undefined || (this.bus !== undefined && this.unlinkedSince === undefined)
+  }
+
+  // ---- time ----
+
+  /** Server milliseconds minus local monotonic ones; an estimate by this host's wall clock before the first sample. */
+  get serverOffset(): number {
+    return this.serverClock.known ? this.serverClock.offset : Date.now() - this.time.now()
+  }
+
+  /** The server's microseconds, never the same twice: the version of what the server has not seen. */
+  stamp(): number {
+    const now = Math.floor((this.time.now() + this.serverOffset) * 1000)
+    this.#lastStamp = Math.max(this.#lastStamp + 1, now)
+    return this.#lastStamp
+  }
+
+  /** A time to live, shortened at random. */
+  jittered(ttl: number, jitter: number): number {
+    return jitter === 0 || ttl === Infinity ? ttl : ttl * (1 - jitter * this.settings.random())
+  }
+
+  // ---- the first tier ----
+
+  /** Decides how hits are checked, after anything that matters for it changed. */
+  retune(): void {
+    this.fastPass = this.#slow || this.events.listened('hit') ? SLOW_PASS : this.pass
+  }
+
+  /** While the link is down and its clamp has run out, each hit is judged. */
+  judgeEachHit(slow: boolean): void {
+    this.#slow = slow
+    this.retune()
+  }
+
+  /** Makes every entry of this namespace in this thread invalid, and breaks all fills under way. O(1) in the entries. */
+  flush(): void {
+    this.pass = nextPass()
+    this.#bornAfter = monotonicNow()
+    this.generations.bumpAll()
+    this.retune()
+  }
+
+  raiseEpoch(version: number): void {
+    if (!(version > this.epoch)) return
+    this.epoch = version
+    this.flush()
+  }
+
+  /** The entry of the first tier, whatever its state, without counting. */
+  peek(l1: Named['l1']): Entry<V> | undefined {
+    return this.l1.peek(l1) as Entry<V> | undefined
+  }
+
+  judge(entry: Entry<V>): Judgement {
+    if (entry.bound !== this.pass && !this.#bind(entry)) return 'invalid'
+    if (!tagsOfEntryHold(entry)) return 'invalid'
+    if (this.unlinkedSince !== undefined && this.#slow) {
+      const confirmed = Math.max(this.unlinkedSince, entry.born)
+      const now = this.time.now()
+      if (now >= confirmed + this.settings.whenUnlinked)
+        return now <= entry.deadAt && keptForGrace(entry) ? 'stale' : 'invalid'
+    }
+    if (entry.checkAt === Infinity || this.time.surelyBefore(entry.checkAt)) return 'fresh'
+    const now = this.time.now()
+    if (now > entry.deadAt) return 'invalid'
+    if (now > entry.until) return keptForGrace(entry) ? 'stale' : 'invalid'
+    return refreshesEarly(entry, now, this.settings.random) ? 'early' : 'fresh'
+  }
+
+  /** What another thread put into a SharedCache, seen here for the first time. */
+  #bind(entry: Entry<V>): boolean {
+    if (!this.#shared || entry.bound !== NO_PASS) return false
+    if (entry.born <= this.#bornAfter || entry.epoch !== this.epoch) return false
+    if (entry.tagNames !== null && entry.tagNames.length > 0) {
+      const states: TagState[] = []
+      for (const tag of entry.tagNames) {
+        const state = this.tags.known(tag)
+        if (state === undefined) return false
+        states.push(state)
+      }
+      entry.tags = states
+    }
+    entry.bound = this.pass
+    if (entry.tags === null && !entry.negative && entry.checkAt === Infinity) entry.pass = this.pass
+    return true
+  }
+
+  /** Times of an entry that is about to be put, from its absolute deadlines. */
+  date(entry: Entry<V>, policy: Policy, now: number): void {
+    const clamp = this.unlinkedSince === undefined ? Infinity : this.settings.whenUnlinked
+    const l1Ttl = Math.min(this.jittered(policy.l1Ttl, policy.jitter), clamp)
+    entry.born = this.#shared ? monotonicNow() : now
+    entry.until = Math.min(entry.freshUntil, now + l1Ttl)
+    entry.beta = policy.beta
+    entry.checkAt = Math.min(
+      keptForGrace(entry) ? entry.until : Infinity,
+      earliestRefresh(entry.freshUntil, entry.factoryMs, entry.beta),
+    )
+  }
+
+  /** Whether the entry now stands in the first tier. */
+  put({ l1, name }: Named, entry: Entry<V>, token: Token, policy: Policy): boolean {
+    if (!policy.l1 || this.closed) return false
+    const now = this.time.now()
+    this.date(entry, policy, now)
+    const last = keptForGrace(entry) ? entry.deadAt : entry.until
+    const present = this.peek(l1)
+    const newer = present !== undefined && present.bound === this.pass && present.version > entry.version
+    if (!(last > now) || newer || !tagsOfEntryHold(entry) || !this.generations.unchanged(token)) {
+      this.counters.notKept++
+      return false
+    }
+    entry.bound = this.pass
+    entry.pass = entry.tags === null && !entry.negative && entry.checkAt === Infinity ? this.pass : NO_PASS
+    try {
+      this.l1.set(l1, (this.#shared ? unbound(entry) : entry) as never, { ttl: last - now })
+    } catch (error) {
+      this.l1.delete(l1)
+      this.report(error)
+      this.tellDrop(`l1 refused ${name}`, 1)
+      return false
+    }
+    if (!this.#shared || this.generations.unchanged(token)) return true
+    this.l1.delete(l1)
+    return false
+  }
+
+  /** Removes what is older than `version`. */
+  drop(l1: Named['l1'], version: number): void {
+    const present = this.peek(l1)
+    if (present !== undefined && !(present.bound === this.pass && present.version >= version))
+      this.l1.delete(l1)
+  }
+
+  // ---- tags ----
+
+  /** The states of the tags, as they are known or read now. @throws HitpathError when they cannot be read */
+  async tagStates(names: readonly string[]): Promise<readonly TagState[]> {
+    if (this.linked) {
+      const states: TagState[] = []
+      for (const tag of names) {
+        const state = this.tags.known(tag)
+        if (state === undefined) return await this.tags.fetch(names)
+        states.push(state)
+      }
+      return states
+    }
+    const l2 = this.l2 as L2Store
+    const versions = await this.guard.run(() => l2.tagVersions(names, this.tagLifeMs))
+    const states = await this.tags.fetch(names)
+    for (const [i, name] of names.entries()) this.tags.merge(name, versions[i] as number)
+    return states
+  }
+
+  // ---- errors ----
+
+  /** An error that reaches no caller. */
+  report(error: unknown): void {
+    if (this.closed && error instanceof HitpathError && error.code === 'CLOSED') return
+    this.counters.errors++
+    try {
+      this.settings.onError?.(error)
+    } catch {
+      // it was told; what it does with that is its own
+    }
+    this.events.emit('error', error)
+  }
+
+  tellDrop(reason: string, count: number): void {
+    this.counters.dropped += count
+    this.events.emit('drop', { reason, count })
+  }
+
+  /** Lets work go on that nobody waits for. */
+  detach(work: Promise<unknown>): void {
+    const tracked = work.then(
+      () => {},
+      (error: unknown) => this.report(error),
+    )
+    this.background.add(tracked)
+    void tracked.then(() => this.background.delete(tracked))
+  }
+
+  refuseClosed(): void {
+    if (this.closed) throw closedError()
+  }
+}
+
+function keptForGrace(entry: Entry<unknown>): boolean {
+  return entry.deadAt > entry.freshUntil
+}
+
+/** As it may be stored for other threads. */
+function unbound<V>(entry: Entry<V>): Entry<V> {
+  return { ...entry, pass: NO_PASS, bound: NO_PASS, tags: null, tagNames: entry.tagNames }
+}
+
+/** An entry with the deadlines and tags that it was made under. */
+export function entryOf<V>(
+  value: V | undefined,
+  negative: boolean,
+  facts: {
+    readonly freshUntil: number
+    readonly deadAt: number
+    readonly version: number
+    readonly epoch: number
+    readonly factoryMs: number
+    readonly tags: readonly TagState[]
+    readonly tagVersions: readonly number[]
+  },
+): Entry<V> {
+  const entry = makeEntry(value, negative)
+  entry.freshUntil = facts.freshUntil
+  entry.deadAt = facts.deadAt
+  entry.version = facts.version
+  entry.epoch = facts.epoch
+  entry.factoryMs = facts.factoryMs
+  if (facts.tags.length > 0) {
+    entry.tags = facts.tags
+    entry.tagVersions = facts.tagVersions
+    entry.tagNames = facts.tags.map((state) => state.tag)
+  }
+  return entry
+}

@@ -1,0 +1,97 @@
+/**
+ * What must be known before the second tier is believed: the server's clock, the namespace's epoch, and the bus's position.
+ *
+ * Always true: the first calls wait for the bus, so that nothing is put into the first tier that no message would remove, but no longer
+ * than one call of the second tier may take; without it they go on unlinked. What failed is tried again by the next call.
+ */
+import type { L2Store } from '../l2/store.js'
+import type { Core } from './core.js'
+
+const RESAMPLE_MS = 30_000
+
+export class Start {
+  readonly #core: Core<unknown>
+  #waited: Promise<void> | undefined
+  #learning: Promise<void> | undefined
+  #epoch: Promise<void> | undefined
+  #sampledAt = Number.NEGATIVE_INFINITY
+  #sampling = false
+
+  constructor(core: Core<unknown>) {
+    this.#core = core
+  }
+
+  /** Begins to connect, without waiting. */
+  begin(): void {
+    if (this.#core.l2 !== undefined) this.#waitForBus().catch(() => {})
+  }
+
+  /** @throws HitpathError what the second tier says when nothing is known yet and it does not answer */
+  async ready(): Promise<void> {
+    const core = this.#core
+    if (core.l2 === undefined) return
+    core.refuseClosed()
+    await this.#waitForBus()
+    if (!core.serverClock.known || !core.epochKnown) await this.#learn()
+    else if (core.time.now() - this.#sampledAt > RESAMPLE_MS) this.#resample()
+  }
+
+  /** Reads the epoch, once for all who ask now. */
+  readEpoch(): Promise<void> {
+    const core = this.#core
+    this.#epoch ??= core.guard
+      .run(() => (core.l2 as L2Store).epoch())
+      .then((epoch) => {
+        core.raiseEpoch(epoch)
+        core.epochKnown = true
+      })
+      .finally(() => {
+        this.#epoch = undefined
+      })
+    return this.#epoch
+  }
+
+  /** Waits for the bus the first time only; its link tells the rest. */
+  #waitForBus(): Promise<void> {
+    this.#waited ??= this.#startBus()
+    return this.#waited
+  }
+
+  async #startBus(): Promise<void> {
+    const { bus, settings } = this.#core
+    if (bus === undefined) return
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, settings.l2TimeoutMs)
+    })
+    await Promise.race([bus.start().catch((error: unknown) => this.#core.report(error)), late])
+    clearTimeout(timer)
+  }
+
+  #learn(): Promise<void> {
+    this.#learning ??= Promise.all([this.#sample(), this.readEpoch()])
+      .then(() => {})
+      .finally(() => {
+        this.#learning = undefined
+      })
+    return this.#learning
+  }
+
+  async #sample(): Promise<void> {
+    const core = this.#core
+    const sent = core.time.now()
+    const server = await core.guard.run(() => (core.l2 as L2Store).serverTime())
+    core.serverClock.sample(sent, core.time.now(), server)
+    this.#sampledAt = core.time.now()
+  }
+
+  #resample(): void {
+    if (this.#sampling) return
+    this.#sampling = true
+    this.#core.detach(
+      this.#sample().finally(() => {
+        this.#sampling = false
+      }),
+    )
+  }
+}

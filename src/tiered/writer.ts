@@ -1,0 +1,362 @@
+/**
+ * Writes, deletions and invalidations by the caller.
+ *
+ * Always true: what was removed from the first tier before the second was told is removed once more after, so that a read in between
+ * leaves nothing behind; a change that the second tier could not take stands in the replay queue, in the order of the calls, and its
+ * result says so.
+ */
+import { encodeEnvelope } from '../codec/envelope.js'
+import type { Token } from '../coherence/generations.js'
+import type { TagState } from '../coherence/tag-versions.js'
+import { HitpathError } from '../errors.js'
+import type { L2Store, L2Write, Written } from '../l2/store.js'
+import { type Core, entryOf } from './core.js'
+import type { Entry } from './entry.js'
+import { isOutage } from './guard.js'
+import type { Named } from './names.js'
+import type { Policy } from './options.js'
+import { erasePattern } from './patterns.js'
+import type { Replayer } from './replayer.js'
+import type { Start } from './start.js'
+
+export interface WriteResult {
+  /** The second tier could not be reached: the change stands in the replay queue, and holds in this process until then. */
+  readonly queued: boolean
+}
+
+export interface DeleteResult extends WriteResult {
+  /** Whether there was an entry, as far as could be seen. */
+  readonly existed: boolean
+}
+
+export interface PatternResult extends WriteResult {
+  /** Entries removed: from the second tier, or from the first when there is no second or it was not reached. */
+  readonly removed: number
+}
+
+/** A value to be written, encoded. */
+export interface Outgoing<V> {
+  readonly named: Named
+  readonly value: V
+  readonly policy: Policy
+  readonly tags: readonly string[]
+}
+
+interface Prepared<V> {
+  readonly named: Named
+  readonly policy: Policy
+  readonly entry: Entry<V>
+  readonly token: Token
+  /** Undefined when the entry is for the first tier alone. */
+  readonly write: L2Write | undefined
+}
+
+const DONE: WriteResult = Object.freeze({ queued: false })
+const QUEUED: WriteResult = Object.freeze({ queued: true })
+
+export class Writer<V> {
+  readonly #core: Core<V>
+  readonly #start: Start
+  readonly #replayer: Replayer
+  readonly #hasChildren: () => boolean
+
+  constructor(core: Core<V>, start: Start, replayer: Replayer, hasChildren: () => boolean) {
+    this.#core = core
+    this.#start = start
+    this.#replayer = replayer
+    this.#hasChildren = hasChildren
+  }
+
+  async set(outgoing: Outgoing<V>): Promise<WriteResult> {
+    const [result] = await this.setMany([outgoing])
+    return result as WriteResult
+  }
+
+  /** All in one call of the store. @throws HitpathError for a value that has no stored form, or an error of the second tier */
+  async setMany(all: readonly Outgoing<V>[]): Promise<WriteResult[]> {
+    const core = this.#core
+    core.refuseClosed()
+    for (const { named } of all) this.#overtake(named.name)
+    const reachable = await this.#reachable(all.map(({ named }) => named))
+    const states = await this.#states(all, reachable)
+    const prepared = all.map((outgoing) => this.#prepare(outgoing, states))
+    if (core.l2 === undefined) return prepared.map((one) => this.#stored(one, undefined))
+    const direct: Prepared<V>[] = []
+    const results = new Map<Prepared<V>, WriteResult>()
+    for (const one of prepared) {
+      if (one.write === undefined) results.set(one, this.#stored(one, undefined))
+      else if (states === undefined || this.#replayer.queue.blocks(one.named.name))
+        results.set(one, this.#enqueue(one))
+      else direct.push(one)
+    }
+    if (direct.length > 0) {
+      const versions = await this.#write(direct.map(({ write }) => write as L2Write))
+      for (const [i, one] of direct.entries())
+        results.set(one, versions === undefined ? this.#enqueue(one) : this.#stored(one, versions[i]))
+    }
+    return prepared.map((one) => results.get(one) as WriteResult)
+  }
+
+  async delete(named: Named): Promise<DeleteResult> {
+    const [result] = await this.deleteMany([named])
+    return result as DeleteResult
+  }
+
+  async deleteMany(all: readonly Named[]): Promise<DeleteResult[]> {
+    const core = this.#core
+    core.refuseClosed()
+    const here = all.map((named) => this.#remove(named))
+    const { l2 } = core
+    if (l2 === undefined) return here.map((existed) => this.#deleted(existed, false))
+    const names = all.map(({ name }) => name)
+    const reached =
+      (await this.#reachable(all)) && !names.some((name) => this.#replayer.queue.blocks(name))
+        ? await this.#attempt(() => l2.deleteMany(names, { origin: core.origin }), INVALIDATION)
+        : undefined
+    for (const named of all) this.#remove(named)
+    if (reached === undefined) {
+      for (const name of names) this.#replayer.queue.delete(name)
+      this.#replayer.queued()
+    }
+    for (const key of names) core.events.emit('delete', { key, queued: reached === undefined })
+    return here.map((existed, i) =>
+      this.#deleted(reached === undefined ? existed : (reached[i]?.existed ?? false), reached === undefined),
+    )
+  }
+
+  async invalidateTag(tag: string): Promise<WriteResult> {
+    const core = this.#core
+    core.refuseClosed()
+    this.#overtakeAll()
+    const { l2 } = core
+    if (l2 === undefined) {
+      await core.tags.fetch([tag])
+      core.tags.merge(tag, core.stamp())
+      core.generations.bumpAll()
+      return this.#invalidated('tag', tag, false)
+    }
+    const version = (await this.#reachesAll())
+      ? await this.#attempt(() => l2.invalidateTag(tag, { origin: core.origin }), INVALIDATION)
+      : undefined
+    if (version !== undefined) core.tags.merge(tag, version)
+    else {
+      core.tags.merge(tag, core.stamp())
+      core.generations.bumpAll()
+      this.#replayer.queue.invalidateTag(tag)
+      this.#replayer.queued()
+    }
+    return this.#invalidated('tag', tag, version === undefined)
+  }
+
+  async invalidatePattern(glob: string): Promise<PatternResult> {
+    const core = this.#core
+    core.refuseClosed()
+    if (typeof glob !== 'string') throw new HitpathError('INVALID_ARGUMENT', 'a pattern is a string')
+    const removed = this.#erase(glob)
+    const { l2 } = core
+    if (l2 === undefined) return { ...this.#invalidated('pattern', glob, false), removed }
+    const reached = (await this.#reachesAll())
+      ? await this.#attempt(() => l2.deletePattern(glob, { origin: core.origin }), {
+          ...INVALIDATION,
+          timeoutMs: Infinity,
+        })
+      : undefined
+    this.#erase(glob)
+    if (reached === undefined) {
+      this.#replayer.queue.invalidatePattern(glob)
+      this.#replayer.queued()
+    }
+    return { ...this.#invalidated('pattern', glob, reached === undefined), removed: reached ?? removed }
+  }
+
+  async clear(): Promise<WriteResult> {
+    const core = this.#core
+    core.refuseClosed()
+    this.#overtakeAll()
+    core.flush()
+    const { l2 } = core
+    if (l2 === undefined) return this.#invalidated('clear', '', false)
+    const epoch = (await this.#reachable())
+      ? await this.#attempt(() => l2.clear({ origin: core.origin }), INVALIDATION)
+      : undefined
+    if (epoch !== undefined) core.raiseEpoch(epoch)
+    else {
+      core.flush()
+      this.#replayer.queue.clear()
+      this.#replayer.queued()
+    }
+    return this.#invalidated('clear', '', epoch === undefined)
+  }
+
+  // ---- sets ----
+
+  /** Undefined when the versions of the tags cannot be read now. */
+  async #states(
+    all: readonly Outgoing<V>[],
+    reachable: boolean,
+  ): Promise<ReadonlyMap<string, TagState> | undefined> {
+    const core = this.#core
+    if (core.l2 !== undefined && !reachable) return undefined
+    const names = [...new Set(all.flatMap(({ tags }) => tags))]
+    if (names.length === 0) return new Map()
+    const states = await this.#attempt(() => core.tagStates(names), GUARDED)
+    return states === undefined ? undefined : new Map(states.map((state) => [state.tag, state]))
+  }
+
+  #prepare(outgoing: Outgoing<V>, states: ReadonlyMap<string, TagState> | undefined): Prepared<V> {
+    const core = this.#core
+    const { named, value, policy, tags } = outgoing
+    const token = core.generations.token(named.name)
+    const now = core.time.now()
+    const ttl = core.jittered(policy.ttl, policy.jitter)
+    const known = tags.map((tag) => states?.get(tag) ?? core.tags.known(tag))
+    const version = core.stamp()
+    // Without its tags' versions an entry is made as of now: an invalidation that the queue sends later is newer.
+    const versions = known.map((state) => state?.version ?? version)
+    const allKnown = known.every((state) => state !== undefined)
+    const entry = entryOf<V>(value, false, {
+      freshUntil: now + ttl,
+      deadAt: now + ttl + policy.grace,
+      version,
+      epoch: core.epoch,
+      factoryMs: 0,
+      tags: allKnown ? (known as TagState[]) : [],
+      tagVersions: versions,
+    })
+    if (core.l2 === undefined || !policy.l2) return { named, policy, entry, token, write: undefined }
+    const offset = core.serverOffset
+    const bytes = encodeEnvelope(
+      {
+        freshUntil: Math.max(0, entry.freshUntil + offset),
+        deadAt: Math.max(0, entry.deadAt + offset),
+        epoch: core.epoch,
+        tags: tags.map((name, i) => ({ name, version: versions[i] as number })),
+      },
+      value,
+      { compressAbove: core.settings.compressAbove },
+    )
+    return {
+      named,
+      // Nobody here would see that a tag was invalidated whose state is not known.
+      policy: allKnown ? policy : { ...policy, l1: false },
+      entry,
+      token,
+      write: { name: named.name, bytes, ttlMs: ttl + policy.grace },
+    }
+  }
+
+  /** Undefined when the second tier could not be reached. */
+  #write(writes: readonly L2Write[]): Promise<Written[] | undefined> {
+    const core = this.#core
+    const l2 = core.l2 as L2Store
+    const by = { origin: core.origin }
+    return this.#attempt(async () =>
+      writes.length === 1 ? [await l2.set(writes[0] as L2Write, by)] : await l2.setMany(writes, by),
+    )
+  }
+
+  #stored({ named, policy, entry, token }: Prepared<V>, version: Written): WriteResult {
+    const core = this.#core
+    if (version !== undefined) entry.version = version
+    this.#overtake(named.name)
+    if (!core.put(named, entry, token, policy)) core.drop(named.l1, entry.version)
+    if (core.events.wants('set')) core.events.emit('set', { key: named.name, queued: false })
+    return DONE
+  }
+
+  #enqueue({ named, policy, entry, token, write }: Prepared<V>): WriteResult {
+    const core = this.#core
+    const { bytes, ttlMs } = write as L2Write
+    this.#replayer.queue.set(named.name, bytes, ttlMs, entry.version)
+    this.#replayer.queued()
+    if (!core.put(named, entry, token, policy)) core.drop(named.l1, entry.version)
+    if (core.events.wants('set')) core.events.emit('set', { key: named.name, queued: true })
+    return QUEUED
+  }
+
+  // ---- removals ----
+
+  /** From the first tier, and from whatever is on its way there. */
+  #remove({ name, l1 }: Named): boolean {
+    const core = this.#core
+    core.generations.bump(name)
+    this.#overtake(name)
+    const entry = core.peek(l1)
+    if (entry === undefined) return false
+    const lived = core.judge(entry) !== 'invalid' && !entry.negative
+    core.l1.delete(l1)
+    return lived
+  }
+
+  #erase(glob: string): number {
+    const core = this.#core
+    core.generations.bumpAll()
+    this.#overtakeAll()
+    return erasePattern(core, glob, this.#hasChildren())
+  }
+
+  /** A computation that began before this call brings nothing that may be kept or joined. */
+  #overtake(name: string): void {
+    const flight = this.#core.flights.get(name)
+    if (flight !== undefined) flight.overtaken = true
+  }
+
+  #overtakeAll(): void {
+    for (const flight of this.#core.flights.values()) flight.overtaken = true
+  }
+
+  #deleted(existed: boolean, queued: boolean): DeleteResult {
+    return { existed, queued }
+  }
+
+  #invalidated(kind: 'tag' | 'pattern' | 'clear', target: string, queued: boolean): WriteResult {
+    this.#core.events.emit('invalidate', { kind, target, foreign: false })
+    return queued ? QUEUED : DONE
+  }
+
+  // ---- the second tier ----
+
+  /** Whether the second tier may be asked: what must be known of it is, and earlier changes of the names had their chance to reach it. */
+  async #reachable(names: readonly Named[] = []): Promise<boolean> {
+    const core = this.#core
+    if (core.l2 === undefined) return true
+    if (core.guard.open) return false
+    if (this.#replayer.queue.size > 0) await this.#replayer.beforeRead(names)
+    const ready = await this.#attempt(async () => {
+      await this.#start.ready()
+      return true
+    }, GUARDED)
+    return ready === true
+  }
+
+  /** The same for a change that may concern any name: everything queued must have gone before it. */
+  async #reachesAll(): Promise<boolean> {
+    if (!(await this.#reachable())) return false
+    if (this.#replayer.queue.size > 0) await this.#replayer.drain()
+    return this.#replayer.queue.size === 0
+  }
+
+  /** Undefined for an outage, which is reported; other errors are the caller's. */
+  async #attempt<T>(call: () => Promise<T>, how: Attempt = {}): Promise<T | undefined> {
+    const core = this.#core
+    try {
+      return how.guarded === true ? await call() : await core.guard.run(call, how.timeoutMs)
+    } catch (error) {
+      const refused = error instanceof HitpathError && error.code === 'L2_ERROR'
+      if (!isOutage(error) && !(refused && how.never === 'lost')) throw error
+      core.report(error)
+      return undefined
+    }
+  }
+}
+
+interface Attempt {
+  /** The call passes the guard itself. */
+  readonly guarded?: boolean
+  /** What the server refuses is tried again later too. */
+  readonly never?: 'lost'
+  readonly timeoutMs?: number
+}
+
+const GUARDED: Attempt = { guarded: true }
+const INVALIDATION: Attempt = { never: 'lost' }

@@ -1,0 +1,375 @@
+/**
+ * A second tier in this process, true to the contract of src/l2/store.ts: versions, fences, generations, leases, tags, epoch, bus.
+ *
+ * A `MemoryServer` is what processes share; each has a `MemoryStore` and a `MemoryBus` of it. Calls stop where a test says so:
+ * `hold('get', 'reply')` lets the server answer and keeps the answer on its way.
+ */
+import type { Bus, BusMessage, GapReason, Unsubscribe } from '../../src/coherence/bus.js'
+import { LatencyHistogram } from '../../src/coherence/latency-histogram.js'
+import { HitpathError } from '../../src/errors.js'
+import { globMatches } from '../../src/l2/glob.js'
+import type { CallOptions, Deleted, Fence, L2Store, L2Write, Written } from '../../src/l2/store.js'
+
+const VERSION_AT = 24
+
+interface Stored {
+  bytes: Buffer
+  deadAt: number
+}
+
+export class MemoryServer {
+  /** The server's wall clock in ms. */
+  now: () => number
+  readonly entries = new Map<string, Stored>()
+  readonly generations = new Map<number, number>()
+  readonly tags = new Map<string, number>()
+  readonly leases = new Map<string, { token: string; until: number }>()
+  readonly buses = new Set<MemoryBus>()
+  epoch = 0
+  sequence = 0
+  all = 0
+
+  constructor(now: () => number = Date.now) {
+    this.now = now
+  }
+
+  tick(): number {
+    this.sequence = Math.max(this.sequence + 1, Math.floor(this.now() * 1000))
+    return this.sequence
+  }
+
+  live(name: string): Stored | undefined {
+    const stored = this.entries.get(name)
+    if (stored === undefined) return undefined
+    if (this.now() <= stored.deadAt) return stored
+    this.entries.delete(name)
+    return undefined
+  }
+
+  announce(message: BusMessage): void {
+    for (const bus of this.buses) bus.deliver(message)
+  }
+
+  generationOf(name: string): string {
+    return `${this.generations.get(fieldOf(name)) ?? 0}.${this.all}`
+  }
+}
+
+export interface Hold {
+  /** Settles when a call has come to the point. */
+  readonly reached: Promise<void>
+  /** Lets it go on. */
+  release(): void
+}
+
+type Operation = keyof L2Store
+type Where = 'request' | 'reply'
+
+export class MemoryStore implements L2Store {
+  readonly namespace: string
+  readonly buckets = 1
+  readonly server: MemoryServer
+  readonly calls: Operation[] = []
+  /** While set, calls are rejected. */
+  failing: HitpathError | undefined
+  /** While true, calls are not answered. */
+  frozen = false
+  #holds: { operation: Operation; where: Where; arrive: () => void; go: Promise<void> }[] = []
+
+  constructor(server: MemoryServer, namespace = 'test') {
+    this.server = server
+    this.namespace = namespace
+  }
+
+  /** Stops the next call of the operation before the server sees it, or its reply on the way back. */
+  hold(operation: Operation, where: Where): Hold {
+    let arrive: () => void = () => {}
+    let release: () => void = () => {}
+    const reached = new Promise<void>((resolve) => {
+      arrive = resolve
+    })
+    const go = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    this.#holds.push({ operation, where, arrive, go })
+    return { reached, release }
+  }
+
+  down(): void {
+    this.failing = new HitpathError('L2_UNAVAILABLE', 'the memory server is down')
+  }
+
+  up(): void {
+    this.failing = undefined
+  }
+
+  bucketOf(): number {
+    return 0
+  }
+
+  get(name: string): Promise<Buffer | null> {
+    return this.#call('get', () => this.#bytes(name))
+  }
+
+  getMany(names: readonly string[]): Promise<(Buffer | null)[]> {
+    return this.#call('getMany', () => names.map((name) => this.#bytes(name)))
+  }
+
+  remaining(name: string): Promise<number | undefined> {
+    return this.#call('remaining', () => {
+      const stored = this.server.live(name)
+      return stored && stored.deadAt - this.server.now()
+    })
+  }
+
+  set(write: L2Write, by: CallOptions): Promise<Written> {
+    return this.#call('set', () => this.#write([write], by)[0])
+  }
+
+  setMany(writes: readonly L2Write[], by: CallOptions): Promise<Written[]> {
+    return this.#call('setMany', () => this.#write(writes, by))
+  }
+
+  delete(name: string, by: CallOptions): Promise<Deleted> {
+    return this.#call('delete', () => this.#remove(name, by))
+  }
+
+  deleteMany(names: readonly string[], by: CallOptions): Promise<Deleted[]> {
+    return this.#call('deleteMany', () => names.map((name) => this.#remove(name, by)))
+  }
+
+  deletePattern(glob: string, { origin }: CallOptions): Promise<number> {
+    return this.#call('deletePattern', () => {
+      const { server } = this
+      let removed = 0
+      for (const name of [...server.entries.keys()]) {
+        if (name.startsWith('s') && globMatches(glob, name.slice(1)) && server.entries.delete(name)) removed++
+      }
+      const version = server.tick()
+      server.all = version
+      server.announce({ kind: 'pattern', name: glob, version, origin, bucket: 0 })
+      return removed
+    })
+  }
+
+  clear({ origin }: CallOptions): Promise<number> {
+    return this.#call('clear', () => {
+      const { server } = this
+      server.epoch = server.tick()
+      server.all = server.epoch
+      // The bytes stay for a while, as in Redis.
+      server.announce({ kind: 'clear', name: '', version: server.epoch, origin, bucket: 0 })
+      return server.epoch
+    })
+  }
+
+  tagVersions(tags: readonly string[]): Promise<number[]> {
+    return this.#call('tagVersions', () =>
+      tags.map((tag) => {
+        const known = this.server.tags.get(tag) ?? this.server.tick()
+        this.server.tags.set(tag, known)
+        return known
+      }),
+    )
+  }
+
+  invalidateTag(tag: string, { origin }: CallOptions): Promise<number> {
+    return this.#call('invalidateTag', () => {
+      const version = this.server.tick()
+      this.server.tags.set(tag, version)
+      this.server.announce({ kind: 'tag', name: tag, version, origin, bucket: 0 })
+      return version
+    })
+  }
+
+  epoch(): Promise<number> {
+    return this.#call('epoch', () => this.server.epoch)
+  }
+
+  fences(names: readonly string[], leaseMs?: number): Promise<Fence[]> {
+    return this.#call('fences', () => {
+      const { server } = this
+      const version = server.tick()
+      return names.map((name) => {
+        const fence = { name, generation: server.generationOf(name), version }
+        if (leaseMs === undefined) return fence
+        const held = server.leases.get(name)
+        if (held !== undefined && held.until > server.now()) return fence
+        const token = `${server.tick()}`
+        server.leases.set(name, { token, until: server.now() + leaseMs })
+        return { ...fence, lease: token }
+      })
+    })
+  }
+
+  release({ name, lease }: Fence): Promise<void> {
+    return this.#call('release', () => {
+      if (this.server.leases.get(name)?.token === lease) this.server.leases.delete(name)
+    })
+  }
+
+  serverTime(): Promise<number> {
+    return this.#call('serverTime', () => this.server.now())
+  }
+
+  ping(): Promise<void> {
+    return this.#call('ping', () => {})
+  }
+
+  async close(): Promise<void> {
+    this.failing = new HitpathError('CLOSED', 'the store is closed')
+  }
+
+  async #call<T>(operation: Operation, act: () => T): Promise<T> {
+    this.calls.push(operation)
+    await this.#pause(operation, 'request')
+    if (this.frozen) await new Promise<never>(() => {})
+    if (this.failing !== undefined) throw this.failing
+    const result = act()
+    await this.#pause(operation, 'reply')
+    return result
+  }
+
+  async #pause(operation: Operation, where: Where): Promise<void> {
+    const hold = this.#holds.find((one) => one.operation === operation && one.where === where)
+    if (hold === undefined) return
+    this.#holds = this.#holds.filter((one) => one !== hold)
+    hold.arrive()
+    await hold.go
+  }
+
+  #bytes(name: string): Buffer | null {
+    const stored = this.server.live(name)
+    return stored === undefined ? null : Buffer.from(stored.bytes)
+  }
+
+  #write(writes: readonly L2Write[], { origin }: CallOptions): Written[] {
+    const { server } = this
+    const refused = writes.map(({ name, fence, notAfter }) => {
+      if (fence !== undefined && fence.generation !== server.generationOf(name)) return true
+      if (fence?.lease !== undefined && server.leases.get(name)?.token !== fence.lease) return true
+      if (notAfter === undefined) return false
+      const old = server.live(name)?.bytes.readDoubleLE(VERSION_AT) ?? 0
+      const event = Math.max(server.generations.get(fieldOf(name)) ?? 0, server.all)
+      return old > notAfter || event > notAfter
+    })
+    return writes.map(({ name, bytes, ttlMs, notAfter }, i) => {
+      if (refused[i]) return undefined
+      const version = notAfter ?? server.tick()
+      const own = Buffer.from(bytes)
+      own.writeDoubleLE(version, VERSION_AT)
+      server.entries.set(name, { bytes: own, deadAt: server.now() + ttlMs })
+      server.generations.set(fieldOf(name), server.tick())
+      server.leases.delete(name)
+      server.announce({ kind: 'set', name, version, origin, bucket: 0 })
+      return version
+    })
+  }
+
+  #remove(name: string, { origin }: CallOptions): Deleted {
+    const { server } = this
+    const existed = server.live(name) !== undefined
+    server.entries.delete(name)
+    server.leases.delete(name)
+    const version = server.tick()
+    server.generations.set(fieldOf(name), version)
+    server.announce({ kind: 'delete', name, version, origin, bucket: 0 })
+    return { existed, version }
+  }
+}
+
+/** Delivers at once, unless a test holds messages back or cuts the link. */
+export class MemoryBus implements Bus {
+  readonly latency = new LatencyHistogram()
+  readonly #server: MemoryServer
+  readonly #message = new Set<(message: BusMessage) => void>()
+  readonly #gap = new Set<(reason: GapReason, bucket: number) => void>()
+  readonly #link = new Set<(up: boolean, cause: Error | undefined) => void>()
+  healthy = false
+  held: BusMessage[] | undefined
+  readonly seen: BusMessage[] = []
+
+  constructor(server: MemoryServer) {
+    this.#server = server
+  }
+
+  get silentMs(): number {
+    return this.healthy ? 0 : Number.POSITIVE_INFINITY
+  }
+
+  async start(): Promise<void> {
+    if (this.healthy) return
+    this.#server.buses.add(this)
+    for (const listener of this.#gap) listener('start', 0)
+    this.#change(true)
+  }
+
+  async close(): Promise<void> {
+    this.#server.buses.delete(this)
+    this.healthy = false
+  }
+
+  deliver(message: BusMessage): void {
+    this.seen.push(message)
+    if (this.held !== undefined) this.held.push(message)
+    else for (const listener of this.#message) listener(message)
+  }
+
+  /** Messages wait from now on. */
+  hold(): void {
+    this.held = []
+  }
+
+  /** What waited arrives, in the order given or its own. */
+  release(order: (messages: BusMessage[]) => BusMessage[] = (messages) => messages): void {
+    const waiting = this.held ?? []
+    this.held = undefined
+    for (const message of order(waiting)) for (const listener of this.#message) listener(message)
+  }
+
+  /** The link goes down and hears nothing. */
+  cut(): void {
+    this.#server.buses.delete(this)
+    this.#change(false)
+  }
+
+  /** It comes back, having missed something or not. */
+  mend(gap: GapReason | undefined): void {
+    this.#server.buses.add(this)
+    if (gap !== undefined) for (const listener of this.#gap) listener(gap, 0)
+    this.#change(true)
+  }
+
+  onMessage(listener: (message: BusMessage) => void): Unsubscribe {
+    return added(this.#message, listener)
+  }
+
+  onGap(listener: (reason: GapReason, bucket: number) => void): Unsubscribe {
+    return added(this.#gap, listener)
+  }
+
+  onLink(listener: (up: boolean, cause: Error | undefined) => void): Unsubscribe {
+    return added(this.#link, listener)
+  }
+
+  onError(): Unsubscribe {
+    return () => {}
+  }
+
+  #change(up: boolean): void {
+    if (this.healthy === up) return
+    this.healthy = up
+    for (const listener of this.#link) listener(up, undefined)
+  }
+}
+
+function added<L>(set: Set<L>, listener: L): Unsubscribe {
+  set.add(listener)
+  return () => set.delete(listener)
+}
+
+function fieldOf(name: string): number {
+  let hash = 0
+  for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) | 0
+  return hash & 1023
+}
