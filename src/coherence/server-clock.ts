@@ -34,6 +34,7 @@ export class ServerClock {
   readonly #drift: number
   #samples: Sample[] = []
   #best: Sample | undefined
+  #renewing = false
 
   constructor(options: ServerClockOptions = {}) {
     this.#now = options.now ?? (() => performance.now())
@@ -66,17 +67,18 @@ export class ServerClock {
     const radius = (receivedMs - sentMs) / 2
     if (!(radius >= 0) || !Number.isFinite(serverMs)) return
     const taken: Sample = { at: receivedMs, offset: serverMs - (sentMs + radius), radius }
-    if (this.#best !== undefined && this.#contradicts(taken, this.#best)) this.reset()
+    if (this.#renewing || (this.#best !== undefined && this.#contradicts(taken, this.#best)))
+      this.#samples = []
+    this.#renewing = false
     const oldest = receivedMs - this.#windowMs
     this.#samples = this.#samples.filter((sample) => sample.at >= oldest).slice(1 - MAX_SAMPLES)
     this.#samples.push(taken)
     this.#best = this.#tightest(receivedMs)
   }
 
-  /** The server is another one: nothing measured so far counts. */
-  reset(): void {
-    this.#samples = []
-    this.#best = undefined
+  /** The server may be another one: the next sample replaces all before it, which serve until then. */
+  renew(): void {
+    this.#renewing = true
   }
 
   #looseness(sample: Sample, nowMs: number): number {

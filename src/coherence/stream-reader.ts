@@ -54,7 +54,7 @@ export class StreamReader {
 
   async converse(talk: Conversation, up: () => void): Promise<void> {
     const { heartbeatMs, now } = this.#timing
-    this.clock.reset()
+    this.clock.renew()
     for (let i = 0; i < FIRST_SAMPLES; i++) await this.#sampleClock(talk)
     if (this.#position === undefined) this.#restart(await this.#lastId(talk), 'start')
     else while ((await this.#read(talk)) === BATCH) {}

@@ -138,8 +138,6 @@ export class TagVersions {
     })
     const flight = { done, resolve, reject }
     this.#flights.set(tag, flight)
-    // There before the load begins: a message that overtakes the reply finds its state and raises the floor (R17).
-    this.#state(tag)
     if (this.#queued.push(tag) === 1) queueMicrotask(() => this.#send())
     return flight
   }
@@ -162,6 +160,7 @@ export class TagVersions {
       if (round === MAX_ROUNDS) {
         throw new HitpathError('L2_UNAVAILABLE', `${left.length} tags kept changing while they were read`)
       }
+      // There before the load begins: a message that overtakes the reply finds its state and raises the floor (R17).
       const asked = left.map((tag) => this.#state(tag))
       const doubts = asked.map((state) => state.doubts)
       const versions = await this.#load(left)

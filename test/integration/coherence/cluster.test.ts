@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { Cluster } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -70,7 +71,11 @@ describe('in a Cluster of three masters', () => {
         kind: 'entry' as const,
         bucket,
       })),
-      nodes: () => topology.nodes('master').map(({ options }) => `${options.host}:${options.port}`),
+      nodes: async () => {
+        // Before it is ready ioredis takes every startup node for a master.
+        if (topology.status !== 'ready') await once(topology, 'ready')
+        return topology.nodes('master').map(({ options }) => `${options.host}:${options.port}`)
+      },
       connect: (node) => busClient(Number(node.split(':')[1])),
       watch: (changed) => {
         topology.on('+node', changed)

@@ -48,6 +48,17 @@ describe('the clock of the server', () => {
     expect(clock.now()).toBeCloseTo(SERVER + 5002.5, 6)
   })
 
+  test('after a change of server the next sample replaces the others, which serve until then', () => {
+    const local = new Local()
+    const clock = clockOf(local)
+    clock.sample(1000, 1000.2, SERVER)
+    clock.renew()
+    local.ms = 2000
+    expect(clock.now()).toBeCloseTo(SERVER + 999.9, 6)
+    clock.sample(2000, 2008, SERVER + 1001)
+    expect(clock.offset).toBe(SERVER + 1001 - 2004)
+  })
+
   test('forgets what is older than the window', () => {
     const local = new Local()
     const clock = clockOf(local, { windowMs: 1000, driftPpm: 0 })

@@ -260,6 +260,12 @@ describe('the link', () => {
     const waits = times.slice(1).map((ms, i) => ms - (times[i] as number))
     expect(waits.slice(0, 4)).toEqual([200, 400, 800, 1000])
     expect(waits.slice(4).every((wait) => wait === 1000)).toBe(true)
+    server.refusing = false
+    await run(1000)
+    expect(bus.healthy).toBe(true)
+    server.cut()
+    await run(101)
+    expect(bus.healthy, 'the first wait again').toBe(true)
   })
 
   test('errors of a connection are told, and an error event after its end is heard by somebody', async () => {

@@ -65,6 +65,40 @@ describe('an entry made under tags', () => {
     expect(versionsOf(states)).toEqual([9])
   })
 
+  test('R11: late messages do not lower what a fetch under way must reach', async () => {
+    const store = new Store()
+    const tags = new TagVersions({ load: store.load })
+    store.hold()
+    const fetched = tags.fetch(['a'])
+    await turn()
+    tags.merge('a', 9)
+    tags.merge('a', 5)
+    store.letGo()
+    expect(versionsOf(await fetched)).toEqual([9])
+  })
+
+  test('R6: a message does not make an unknown tag known, it may be a late one', async () => {
+    const store = new Store()
+    const tags = new TagVersions({ load: store.load })
+    await tags.fetch(['a'])
+    tags.forget()
+    expect(tags.merge('a', 5)).toBe(false)
+    expect(tags.known('a')).toBeUndefined()
+    store.versions.set('a', 8)
+    expect(versionsOf(await tags.fetch(['a']))).toEqual([8])
+  })
+
+  test('after a gap a server whose versions are lower is believed', async () => {
+    const store = new Store()
+    const tags = new TagVersions({ load: store.load })
+    await tags.fetch(['a'])
+    tags.merge('a', 1000)
+    tags.forget()
+    store.versions.set('a', 7)
+    expect(versionsOf(await tags.fetch(['a']))).toEqual([7])
+    expect(tags.merge('a', 8)).toBe(true)
+  })
+
   test('R6: holds for nobody while the tag is unknown', async () => {
     const tags = new TagVersions({ load: new Store().load })
     expect(tags.known('a')).toBeUndefined()
