@@ -2,6 +2,8 @@
 
     peer.py echo    for each pair of frames, a name and an envelope: checks what it knows of the name, and writes the envelope anew
     peer.py write   writes pairs of frames of its own
+    peer.py commands    for each pair of frames, a name and an epoch: writes the arguments of a put and a deletion, a count before each
+    peer.py judge   for each triple of frames, an envelope, an epoch and the version of the tag 'btc': writes a yes or a no
 """
 
 import struct
@@ -14,6 +16,7 @@ from hitpath_envelope import (
     FOREVER, INVALID_DATE, UNDEFINED, ArrayBuffer, BigInt, DataView, Error, Head, JsArray, Map, RegExp, Set,
     decode, encode, typed_array,
 )
+from hitpath_redis import Keys, believed
 
 NAN = object()  # equal to what is not equal to itself
 
@@ -109,6 +112,24 @@ def write_own():
     write(encode(Head(5, 6, negative=True)))
 
 
+def commands():
+    keys = Keys("interop", buckets=8)
+    while (name := read()) is not None:
+        name, epoch = name.decode(), int(read())
+        envelope = encode(Head(FOREVER, epoch=epoch), {"from": "python", "x": numpy.arange(3.0)})
+        for command in keys.put(name, envelope, 60_000), keys.delete(name):
+            write(str(len(command)).encode())
+            for word in command:
+                write(word if isinstance(word, bytes) else str(word).encode())
+
+
+def judge():
+    while (data := read()) is not None:
+        epoch, version = (int(word) if word else None for word in (read(), read()))
+        head, _ = decode(data)
+        write(b"yes" if believed(head, 1000, epoch, {"btc": version}) else b"no")
+
+
 def read():
     head = sys.stdin.buffer.read(4)
     return sys.stdin.buffer.read(struct.unpack("<I", head)[0]) if head else None
@@ -118,4 +139,4 @@ def write(frame):
     sys.stdout.buffer.write(struct.pack("<I", len(frame)) + frame)
 
 
-echo() if sys.argv[1:] == ["echo"] else write_own()
+{"echo": echo, "write": write_own, "commands": commands, "judge": judge}[sys.argv[1]]()

@@ -25,7 +25,10 @@ function hasPackages(): boolean {
 }
 
 /** What `peer.py` answers to these frames. @throws Error with what Python printed */
-export function runPeer(mode: 'echo' | 'write', frames: readonly Uint8Array[] = []): Buffer[] {
+export function runPeer(
+  mode: 'echo' | 'write' | 'commands' | 'judge',
+  frames: readonly Uint8Array[] = [],
+): Buffer[] {
   const { status, stdout, stderr } = spawnSync(PYTHON, [join(import.meta.dirname, 'peer.py'), mode], {
     input: Buffer.concat(frames.flatMap((frame) => [lengthOf(frame), frame])),
     maxBuffer: 2 ** 28,
