@@ -18,8 +18,8 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { types } from 'node:util'
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { describe, HitpathError } from '../errors.js'
+import { deflate, inflate, MAX_DEFLATE_RATIO } from './envelope-deflate.js'
 import { decodeValue, encodeValueAfter } from './value.js'
 
 /** A tag of an entry, and the version of that tag under which the value was made. */
@@ -56,7 +56,7 @@ export interface EnvelopeHeader extends Required<EnvelopeMeta> {
 export interface EncodeEnvelopeOptions {
   /**
    * Payloads of more bytes than this are deflated, when that saves a tenth at least. Default `Infinity`: never. It costs
-   * about 10 ms a MiB on the calling thread; arrays of measured floats hardly shrink.
+   * some 2 to 50 ms a MiB on the calling thread, most for arrays of floats, which shrink least.
    */
   readonly compressAbove?: number
 }
@@ -94,10 +94,6 @@ const TAG_HEAD_BYTES = 10
 const MAX_UINT16 = 0xffff
 const MAX_UINT32 = 0xffff_ffff
 const MAX_FLOAT32 = 3.4028234663852886e38
-const MIN_SAVING = 0.1
-/** The most that raw deflate makes of a byte: 258 bytes from two bits. */
-const MAX_DEFLATE_RATIO = 1032
-const MAX_CHUNK_BYTES = 2 ** 20
 
 /**
  * The envelope of a value.
@@ -139,25 +135,33 @@ export function readHeader(bytes: Uint8Array, options: ReadHeaderOptions = {}): 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const flags = view.getUint8(3)
   const payloadBytes = view.getUint32(4, true)
+  const freshUntil = view.getFloat64(8, true)
+  const deadAt = view.getFloat64(16, true)
+  const version = view.getFloat64(ENVELOPE_VERSION_AT, true)
+  const factoryMs = view.getFloat32(32, true)
   const payloadAt = FIXED_BYTES + view.getUint16(38, true)
-  const header = {
-    freshUntil: view.getFloat64(8, true),
-    deadAt: view.getFloat64(16, true),
-    version: view.getFloat64(ENVELOPE_VERSION_AT, true),
-    factoryMs: view.getFloat32(32, true),
-    epoch: view.getFloat64(FIXED_BYTES, true),
-    compressed: (flags & FLAG.compressed) !== 0,
-    negative: (flags & FLAG.negative) !== 0,
-    payloadBytes,
-    payloadAt,
-  }
-  if (!isDeadline(header.freshUntil) || !(header.deadAt >= header.freshUntil)) return undefined
-  if (!isVersion(header.version) || !isVersion(header.epoch)) return undefined
-  if (!(header.factoryMs >= 0 && header.factoryMs < Infinity)) return undefined
+  const epoch = view.getFloat64(FIXED_BYTES, true)
+  if (!isDeadline(freshUntil) || !(deadAt >= freshUntil)) return undefined
+  if (!isVersion(version) || !isVersion(epoch)) return undefined
+  if (!(factoryMs >= 0 && factoryMs < Infinity)) return undefined
   if (payloadAt % 8 !== 0 || payloadBytes > (options.maxBytes ?? DEFAULT_MAX_PAYLOAD_BYTES)) return undefined
   if (!payloadFits(flags, payloadBytes, bytes.length - payloadAt)) return undefined
   const tags = readTags(bytes, view, payloadAt)
-  return tags && { ...header, tags }
+  if (tags === undefined) return undefined
+  const negative = flags === FLAG.negative
+  const compressed = flags === FLAG.compressed
+  return {
+    freshUntil,
+    deadAt,
+    version,
+    factoryMs,
+    epoch,
+    tags,
+    negative,
+    compressed,
+    payloadBytes,
+    payloadAt,
+  }
 }
 
 /**
@@ -215,7 +219,7 @@ function writeHead(
     const nameBytes = bytes.write(tag.name, at + 2, 'utf8')
     at = bytes.writeUInt16LE(nameBytes, at) + nameBytes
   }
-  bytes.fill(0, at, payloadAt)
+  if (at < payloadAt) bytes.fill(0, at, payloadAt)
 }
 
 /** Bytes from the epoch to the payload. */
@@ -240,14 +244,21 @@ function readTags(bytes: Uint8Array, view: DataView, payloadAt: number): Envelop
     const version = view.getFloat64(at, true)
     const end = at + TAG_HEAD_BYTES + view.getUint16(at + 8, true)
     if (end > payloadAt || !isVersion(version)) return undefined
-    const name = bytes.subarray(at + TAG_HEAD_BYTES, end)
-    if (!isUtf8(name)) return undefined
-    tags.push({ name: Buffer.from(name.buffer, name.byteOffset, name.length).toString(), version })
+    const name = utf8Text(bytes, at + TAG_HEAD_BYTES, end)
+    if (name === undefined) return undefined
+    tags.push({ name, version })
     at = end
   }
   if (payloadAt - at >= 8) return undefined
   while (at < payloadAt) if (bytes[at++] !== 0) return undefined
   return tags
+}
+
+/** Undefined when the bytes are no UTF-8. */
+function utf8Text(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const text = buffer.toString('utf8', start, end)
+  return text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)) ? undefined : text
 }
 
 /** Whether `stored` bytes after the head can be a payload of `payloadBytes`. */
@@ -262,25 +273,6 @@ function payloadFits(flags: number, payloadBytes: number, stored: number): boole
     default:
       return false
   }
-}
-
-/** Undefined when it saves less than a tenth. */
-function deflate(payload: Uint8Array): Buffer | undefined {
-  const maxOutputLength = Math.floor(payload.length * (1 - MIN_SAVING))
-  if (maxOutputLength === 0) return undefined
-  try {
-    return deflateRawSync(payload, { level: 1, maxOutputLength })
-  } catch {
-    return undefined // the output reached the bound
-  }
-}
-
-/** Undefined when it is not `byteLength` long. @throws Error of zlib, when it is longer or no deflate */
-function inflate(deflated: Uint8Array, byteLength: number): Buffer | undefined {
-  // room for one byte more, or zlib begins a second chunk and joins the two
-  const chunkSize = Math.max(64, Math.min(byteLength + 1, MAX_CHUNK_BYTES))
-  const inflated = inflateRawSync(deflated, { maxOutputLength: byteLength, chunkSize })
-  return inflated.length === byteLength ? inflated : undefined
 }
 
 function isDeadline(ms: number): boolean {
