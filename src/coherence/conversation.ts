@@ -94,7 +94,6 @@ export class Conversation {
     for (const fail of this.#waiting) fail(cause)
     this.#waiting.clear()
     hangUp(this.client)
-    if (this.client.status === 'end') this.#release()
     const timer = setTimeout(this.#release, END_LIMIT_MS)
     void this.closed.then(() => clearTimeout(timer))
   }
