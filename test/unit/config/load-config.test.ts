@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -478,5 +478,22 @@ describe('a bad file is refused', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+test('the examples of CONFIGURATION.md are read', () => {
+  const text = readFileSync(new URL('../../../src/config/CONFIGURATION.md', import.meta.url), 'utf8')
+  const [original, ours] = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, example]) =>
+    load(example as string),
+  )
+  expect(original).toEqual(load(ORIGINAL))
+  expect(ours).toEqual({
+    l1: { type: 'shared', maxBytes: 2 ** 28, maxEntries: 100_000 },
+    l1Ttl: 60_000,
+    l2: { host: 'redis.internal', port: 6379, password: 'secret', commandTimeout: 100, namespace: 'prices' },
+    l2Ttl: 300_000,
+    namespace: 'prices',
+    grace: 600_000,
+    policies: { features: { ttl: 30_000, l1Ttl: 5000 }, model: { ttl: Infinity, tier: 'l1' } },
   })
 })
