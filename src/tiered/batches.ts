@@ -88,8 +88,8 @@ export class Batches<V> {
     const missing = new Map<string, Missing<K>>()
     for (let i = 0; i < keys.length; i++) {
       const entry = here[i] as Entry<V> | undefined
-      if (entry !== undefined && (entry.pass === core.fastPass || isFresh(core, entry))) {
-        core.counters.hits++
+      if (entry !== undefined && (entry.pass === core.gate.pass || isFresh(core, entry))) {
+        core.gate.hits++
         out[i] = entryValue(entry)
         if (core.events.wants('hit'))
           core.events.emit('hit', { key: core.names.named(keys[i] as K).name, tier: 'l1' })
@@ -112,7 +112,7 @@ export class Batches<V> {
       const found = entry !== undefined && now <= entry.freshUntil
       if (found) {
         for (const index of at) out[index] = entryValue(entry)
-        core.counters.hits++
+        core.gate.hits++
         if (core.events.wants('hit')) core.events.emit('hit', { key: named.name, tier: 'l2' })
       } else {
         core.counters.misses++

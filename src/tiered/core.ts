@@ -15,6 +15,7 @@ import { HitpathError } from '../errors.js'
 import type { L2Store } from '../l2/store.js'
 import {
   type Entry,
+  type Gate,
   earliestRefresh,
   makeEntry,
   NO_PASS,
@@ -35,7 +36,6 @@ import { monotonicNow, type Time, timeOf } from './time.js'
 export type Judgement = 'fresh' | 'early' | 'stale' | 'invalid'
 
 export interface Counters {
-  hits: number
   misses: number
   l2Hits: number
   l2Misses: number
@@ -53,7 +53,6 @@ export interface Counters {
 }
 
 const NO_COUNTS: Counters = {
-  hits: 0,
   misses: 0,
   l2Hits: 0,
   l2Misses: 0,
@@ -100,9 +99,8 @@ export class Core<V> {
   readonly flights = new Map<string, Flight<V>>()
   /** Work that nobody waits for; `close` does. */
   readonly background = new Set<Promise<unknown>>()
-  /** What an entry's pass is compared with on a hit: `pass`, or SLOW_PASS while every hit is judged. */
-  fastPass: number
   pass: number = nextPass()
+  readonly gate: Gate = { pass: this.pass, hits: 0 }
   /** Version of the last clear, as far as known. */
   epoch = 0
   epochKnown: boolean
@@ -143,7 +141,6 @@ export class Core<V> {
       onChange: (state, before) => this.events.emit('breaker', { state, before }),
     })
     this.epochKnown = l2 === undefined
-    this.fastPass = this.pass
     if (this.bus !== undefined) this.unlinkedSince = this.time.now()
     if (this.#shared) this.#bornAfter = monotonicNow()
   }
@@ -181,7 +178,7 @@ export class Core<V> {
 
   /** Decides how hits are checked, after anything that matters for it changed. */
   retune(): void {
-    this.fastPass = this.#slow || this.events.listened('hit') ? SLOW_PASS : this.pass
+    this.gate.pass = this.closed || this.#slow || this.events.listened('hit') ? SLOW_PASS : this.pass
   }
 
   /** While the link is down and its clamp has run out, each hit is judged. */

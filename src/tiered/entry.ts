@@ -11,6 +11,13 @@ export const NO_PASS = -1
 /** The pass of a cache whose every hit must be judged: no entry has it. */
 export const SLOW_PASS = -2
 
+/** What a hit reads and writes of its cache: kept together, so that it is one object. */
+export interface Gate {
+  /** The pass of the cache, or SLOW_PASS while every hit is judged. */
+  pass: number
+  hits: number
+}
+
 let lastPass = 0
 /** A pass that no cache of this thread has had. */
 export function nextPass(): number {

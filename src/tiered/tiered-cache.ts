@@ -15,9 +15,10 @@ import { keyList } from '../l1/options.js'
 import type { CacheStats } from '../l1/stats.js'
 import { Batches, type ManyFactory } from './batches.js'
 import { Core, type Counters } from './core.js'
-import { type Entry, entryValue, SLOW_PASS } from './entry.js'
+import { type Entry, entryValue, type Gate } from './entry.js'
 import { hitChannel, type Listener, type TieredEvent } from './events.js'
 import type { FirstTier } from './first-tier.js'
+import { optionsFrom } from './from-config.js'
 import { closedError } from './guard.js'
 import { BusLink } from './link.js'
 import { type Factory, Loader } from './loader.js'
@@ -41,6 +42,8 @@ import { Claims } from './thread-flight.js'
 import { type DeleteResult, type PatternResult, type WriteResult, Writer } from './writer.js'
 
 export interface TieredStats extends Counters {
+  /** Reads that were answered by either tier. */
+  readonly hits: number
   readonly l1: CacheStats
   /** Hits of both tiers over reads. */
   readonly hitRatio: number
@@ -54,6 +57,8 @@ export interface TieredStats extends Counters {
   readonly invalidationMs: { readonly p50: number; readonly p99: number } | undefined
 }
 
+/** First tiers that were made here, and are closed here. */
+const own = new WeakSet<FirstTier>()
 /** First tiers and the cache that uses them: no two caches may meet in one without prefixes. */
 const taken = new WeakMap<FirstTier, string>()
 
@@ -61,6 +66,7 @@ export class TieredCache<V = unknown> {
   readonly namespaceName: string
   readonly #options: TieredCacheOptions
   readonly #core: Core<V>
+  readonly #gate: Gate
   readonly #l1: FirstTier
   readonly #prefix: string | undefined
   readonly #policies: Policies
@@ -82,9 +88,9 @@ export class TieredCache<V = unknown> {
     this.#options = options
     this.namespaceName = settings.namespace
     this.#policies = new Policies(options, 'TieredCache')
-    this.#ownsL1 = options.l1 === undefined
-    this.#l1 = options.l1 ?? (new LocalCache(settings.clock && { clock: settings.clock }) as FirstTier)
     const inside = insideOf(options)
+    this.#l1 = options.l1 ?? (new LocalCache(settings.clock && { clock: settings.clock }) as FirstTier)
+    this.#ownsL1 = options.l1 === undefined || (inside === undefined && own.has(options.l1))
     if (inside === undefined) claim(this.#l1, settings.namespace)
     this.#threads = options.threads ?? ('handle' in this.#l1 ? newThreads() : undefined)
     const core = new Core<V>({
@@ -97,6 +103,7 @@ export class TieredCache<V = unknown> {
       origin: randomBytes(6).toString('base64url'),
     })
     this.#core = core
+    this.#gate = core.gate
     this.#prefix = core.names.prefix
     const anonymous = core as unknown as Core<unknown>
     const hasChildren = (): boolean => this.#children.size > 0
@@ -110,14 +117,24 @@ export class TieredCache<V = unknown> {
     this.#start.begin()
   }
 
+  /**
+   * The cache that a YAML or JSON file describes; README.md lists its entries.
+   * @throws HitpathError INVALID_CONFIG naming the entry, and what the tiers throw
+   */
+  static fromConfig<V = unknown>(path: string | URL): TieredCache<V> {
+    const options = optionsFrom(path)
+    own.add(options.l1)
+    return new TieredCache<V>(options)
+  }
+
   /** The value if the first tier has it, synchronously. @throws HitpathError INVALID_KEY, CLOSED */
   getSync(key: CacheKey): V | undefined {
     const entry = this.#l1.get(this.#prefix === undefined ? key : this.#core.names.within(key)) as
       | Entry<V>
       | undefined
-    const core = this.#core
-    if (entry !== undefined && entry.pass === core.fastPass && !hitChannel.hasSubscribers) {
-      core.counters.hits++
+    const gate = this.#gate
+    if (entry !== undefined && entry.pass === gate.pass && !hitChannel.hasSubscribers) {
+      gate.hits++
       return entry.value as V
     }
     return this.#judged(key, entry) ? entryValue(entry) : undefined
@@ -132,9 +149,9 @@ export class TieredCache<V = unknown> {
       const entry = this.#l1.get(this.#prefix === undefined ? key : this.#core.names.within(key)) as
         | Entry<V>
         | undefined
-      const core = this.#core
-      if (entry !== undefined && entry.pass === core.fastPass && !hitChannel.hasSubscribers) {
-        core.counters.hits++
+      const gate = this.#gate
+      if (entry !== undefined && entry.pass === gate.pass && !hitChannel.hasSubscribers) {
+        gate.hits++
         return Promise.resolve(entry.value as V)
       }
       return this.#judged(key, entry) ? Promise.resolve(entryValue(entry)) : this.#readThrough(key, options)
@@ -158,9 +175,9 @@ export class TieredCache<V = unknown> {
       const entry = this.#l1.get(this.#prefix === undefined ? key : this.#core.names.within(key)) as
         | Entry<V>
         | undefined
-      const core = this.#core
-      if (entry !== undefined && entry.pass === core.fastPass && !hitChannel.hasSubscribers) {
-        core.counters.hits++
+      const gate = this.#gate
+      if (entry !== undefined && entry.pass === gate.pass && !hitChannel.hasSubscribers) {
+        gate.hits++
         return Promise.resolve(entry.value as V)
       }
       return this.#getOrMake(key, entry, factory, options)
@@ -312,10 +329,12 @@ export class TieredCache<V = unknown> {
 
   stats(): TieredStats {
     const core = this.#core
-    const { hits, misses } = core.counters
+    const { hits } = core.gate
+    const { misses } = core.counters
     const latency = core.bus?.latency
     return {
       ...core.counters,
+      hits,
       l1: this.#l1.stats(),
       hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
       circuit: core.guard.breaker.state,
@@ -340,7 +359,7 @@ export class TieredCache<V = unknown> {
   async #close(): Promise<void> {
     const core = this.#core
     core.closed = true
-    core.fastPass = SLOW_PASS
+    core.retune()
     const error = closedError()
     for (const flight of core.flights.values()) flight.abort(error)
     core.guard.close()
@@ -350,7 +369,6 @@ export class TieredCache<V = unknown> {
     await Promise.allSettled([core.bus?.close(), core.l2?.close()])
     await Promise.allSettled(core.background)
     core.events.clear()
-    core.fastPass = SLOW_PASS
     if (this.#ownsL1) this.#l1.close()
     else if (this.#prefix === undefined) taken.delete(this.#l1)
   }
@@ -362,7 +380,7 @@ export class TieredCache<V = unknown> {
     const core = this.#core
     core.refuseClosed()
     if (entry === undefined || !isServable(core, entry)) return false
-    core.counters.hits++
+    core.gate.hits++
     if (core.events.wants('hit')) core.events.emit('hit', { key: this.#named(key).name, tier: 'l1' })
     return true
   }
@@ -377,9 +395,9 @@ export class TieredCache<V = unknown> {
   }
 
   #told({ name }: Named, found: boolean): void {
-    const { counters, events } = this.#core
+    const { counters, events, gate } = this.#core
     if (found) {
-      counters.hits++
+      gate.hits++
       if (events.wants('hit')) events.emit('hit', { key: name, tier: 'l2' })
     } else {
       counters.misses++
@@ -398,7 +416,7 @@ export class TieredCache<V = unknown> {
     const judged = entry === undefined ? 'invalid' : core.judge(entry)
     const named = this.#named(key)
     if (judged === 'fresh' || judged === 'early') {
-      core.counters.hits++
+      core.gate.hits++
       if (core.events.wants('hit')) core.events.emit('hit', { key: named.name, tier: 'l1' })
       if (judged === 'early') this.#refresh(key, named, entry as Entry<V>, factory, options, true)
       return Promise.resolve(entryValue(entry))

@@ -1,0 +1,69 @@
+/** Processes that share a server, on one clock that the test moves. */
+import { LocalCache, TieredCache, type TieredCacheOptions } from '../../../src/index.js'
+import { MemoryBus, MemoryServer, MemoryStore } from '../../support/memory-store.js'
+
+export interface Process {
+  readonly cache: TieredCache
+  readonly store: MemoryStore
+  readonly bus: MemoryBus
+}
+
+export class World implements AsyncDisposable {
+  #now = 1_000_000
+  readonly clock = { now: (): number => this.#now }
+  /** The server's clock is its own. */
+  readonly server = new MemoryServer(() => 1_700_000_000_000 + this.#now)
+  readonly #open: TieredCache[] = []
+
+  advance(ms: number): void {
+    this.#now += ms
+  }
+
+  process(options: Omit<TieredCacheOptions, 'l1' | 'l2'> = {}): Process {
+    const store = new MemoryStore(this.server)
+    const bus = new MemoryBus(this.server)
+    const cache = new TieredCache({
+      l1: new LocalCache({ maxEntries: 1000, clock: this.clock }),
+      l2: store,
+      bus,
+      clock: this.clock,
+      jitter: 0,
+      ttl: 1000,
+      ...options,
+    })
+    this.#open.push(cache)
+    return { cache, store, bus }
+  }
+
+  /** Without a second tier. */
+  alone(options: Omit<TieredCacheOptions, 'l2'> = {}): TieredCache {
+    const l1 = new LocalCache({ maxEntries: 1000, clock: this.clock })
+    const cache = new TieredCache({ l1, clock: this.clock, jitter: 0, ttl: 1000, ...options })
+    this.#open.push(cache)
+    return cache
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#open.map((cache) => cache.close()))
+  }
+}
+
+/** A promise and its ends. */
+export function deferred<T>(): {
+  readonly promise: Promise<T>
+  resolve(value: T): void
+  reject(error: unknown): void
+} {
+  let resolve: (value: T) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  return { promise, resolve, reject }
+}
+
+/** Lets everything go on that waits for nothing but other promises. */
+export async function settled(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+}
