@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 const MAY_IMPORT = {
   native: [],
   observe: [],
-  config: [],
+  config: ['native'],
   key: ['native'],
   codec: ['key'],
   l1: ['native', 'key', 'codec', 'observe'],

@@ -5,9 +5,11 @@
  * is read, and aliases may not multiply what is there.
  */
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
-import { extname } from 'node:path'
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { createRequire } from 'node:module'
+import { extname, join } from 'node:path'
+import type * as Yaml from 'yaml'
 import { HitpathError } from '../errors.js'
+import { packageRoot } from '../native/here.js'
 
 /** The way to an entry: `['l2', 'sentinels', 0, 'port']`. */
 export type EntryPath = readonly (string | number)[]
@@ -21,6 +23,11 @@ export interface ConfigDocument {
 const MAX_FILE_BYTES = 2 ** 20
 /** As `yaml` counts them: how often the content of an anchor may be met, times the aliases within it. */
 const MAX_ALIASES = 100
+
+/** The parser, loaded with the first file: it takes 30 ms, and few programs read one. */
+function yaml(): typeof Yaml {
+  return createRequire(join(packageRoot, 'package.json'))('yaml') as typeof Yaml
+}
 
 /** @throws HitpathError INVALID_CONFIG when the file cannot be read, or is no YAML, or no JSON when its name ends in `.json` */
 export function readDocument(file: string): ConfigDocument {
@@ -49,6 +56,7 @@ function readText(file: string): string {
 }
 
 function parseText(text: string, file: string, json: boolean): ConfigDocument {
+  const { LineCounter, parseDocument } = yaml()
   const lines = new LineCounter()
   try {
     if (json) JSON.parse(text)
@@ -84,7 +92,8 @@ function parseText(text: string, file: string, json: boolean): ConfigDocument {
 }
 
 /** Where the key of the entry begins, or an item of a list; of the nearest entry around it that has a place. */
-function offsetOf(document: Document.Parsed, path: EntryPath): number | undefined {
+function offsetOf(document: Yaml.Document.Parsed, path: EntryPath): number | undefined {
+  const { isAlias, isMap, isNode, isScalar, isSeq } = yaml()
   let node: unknown = document.contents
   let offset: number | undefined
   for (const step of path) {
