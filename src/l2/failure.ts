@@ -4,7 +4,7 @@ import { HitpathError, type HitpathErrorCode } from '../errors.js'
 /** The server answers, but not for this key, or not yet: as good as no connection, and nothing was done. */
 const ELSEWHERE = /^(?:LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS)\b/
 
-/** @returns L2_TIMEOUT, L2_UNAVAILABLE or L2_ERROR with the error as its cause; a HitpathError as it is */
+/** @returns L2_UNAVAILABLE or L2_ERROR with the error as its cause; a HitpathError as it is */
 export function failure(error: unknown): HitpathError {
   if (error instanceof HitpathError) return error
   const { name, message } = error instanceof Error ? error : new Error(String(error))
@@ -12,7 +12,6 @@ export function failure(error: unknown): HitpathError {
 }
 
 function codeOf(name: string, message: string): HitpathErrorCode {
-  if (message === 'Command timed out') return 'L2_TIMEOUT'
   return name === 'ReplyError' && !ELSEWHERE.test(message) ? 'L2_ERROR' : 'L2_UNAVAILABLE'
 }
 
@@ -23,15 +22,4 @@ export function isNoScript(error: unknown): boolean {
 /** Keys of one command lie partly here, partly there: their slot is being moved. */
 export function isSplit(error: unknown): boolean {
   return error instanceof Error && error.message.includes('TRYAGAIN')
-}
-
-/** Rejects with L2_TIMEOUT after `ms`; what the work comes to afterwards is dropped. */
-export function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new HitpathError('L2_TIMEOUT', `${what} took more than ${ms} ms`)),
-      ms,
-    )
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

@@ -158,6 +158,14 @@ export class Keyspace {
     return joined(this.of(bucket).entry, name)
   }
 
+  /** Keys of many entries of one bucket. */
+  entries(bucket: number, names: readonly string[]): Word[] {
+    const prefix = this.of(bucket).entry
+    const keys = new Array<Word>(names.length)
+    for (let i = 0; i < keys.length; i++) keys[i] = joined(prefix, names[i] as string)
+    return keys
+  }
+
   lease(bucket: number, name: string): Word {
     return joined(this.of(bucket).lease, name)
   }
@@ -189,6 +197,7 @@ export class Keyspace {
 }
 
 function joined(prefix: string, name: string): Word {
-  const word = encodeName(name)
-  return typeof word === 'string' ? prefix + word : Buffer.concat([Buffer.from(prefix), word])
+  return name.isWellFormed()
+    ? prefix + name
+    : Buffer.concat([Buffer.from(prefix), encodeName(name) as Buffer])
 }

@@ -1,6 +1,7 @@
 /** Commands and scripts over the shared connection: deadlines, errors, and the grouping of names by bucket. */
 import { HitpathError } from '../errors.js'
-import { failure, isNoScript, isSplit, within } from './failure.js'
+import type { Deadlines } from './deadlines.js'
+import { isNoScript, isSplit } from './failure.js'
 import type { Word } from './names.js'
 import type { AnyClient } from './redis-client.js'
 import type { RedisLink } from './redis-link.js'
@@ -39,71 +40,45 @@ export class RedisCalls {
     if (this.#retained) this.#link.release()
   }
 
-  /** The connected client. A promise only for the first call and in an outage. */
-  client(): AnyClient | Promise<AnyClient> {
+  /** The connected client; it waits for the connection in the first call only. */
+  async client(): Promise<AnyClient> {
     this.assertOpen()
-    return this.#link.ready ?? this.#link.open()
+    return this.#link.ready ?? this.#link.deadlines.guard(this.#link.open())
   }
 
-  async command(name: string, ...words: readonly (Word | number)[]): Promise<unknown> {
-    const client = await this.client()
-    try {
-      return await client.callBuffer(name, ...words)
-    } catch (error) {
-      throw failure(error)
-    }
+  get deadlines(): Deadlines {
+    return this.#link.deadlines
+  }
+
+  command(name: string, ...words: readonly (Word | number)[]): Promise<unknown> {
+    return this.#guarded((client) => client.callBuffer(name, ...words))
   }
 
   /** Runs a script whose keys share a slot. A server that does not know it, new or promoted, is sent it. */
-  async script(
-    { sha, lua }: Script,
-    keys: readonly Word[],
-    words: readonly (Word | number)[],
-  ): Promise<unknown> {
-    const client = await this.client()
-    const begin = performance.now()
-    try {
-      return await client.callBuffer('evalsha', sha, keys.length, ...keys, ...words)
-    } catch (error) {
-      if (!isNoScript(error)) throw failure(error)
-    }
-    const restMs = Math.max(1, this.#link.timeoutMs - (performance.now() - begin))
-    try {
-      return await within(
-        restMs,
-        'sending a script',
-        client.callBuffer('eval', lua, keys.length, ...keys, ...words),
-      )
-    } catch (error) {
-      throw failure(error)
-    }
+  script({ sha, lua }: Script, keys: readonly Word[], words: readonly (Word | number)[]): Promise<unknown> {
+    return this.#guarded((client) =>
+      client.callBuffer('evalsha', sha, keys.length, ...keys, ...words).catch((error: unknown) => {
+        if (!isNoScript(error)) throw error
+        return client.callBuffer('eval', lua, keys.length, ...keys, ...words)
+      }),
+    )
   }
 
-  async get(key: Word): Promise<Buffer | null> {
-    const ready = this.client()
-    const client = ready instanceof Promise ? await ready : ready
-    try {
-      return await client.getBuffer(key)
-    } catch (error) {
-      throw failure(error)
-    }
+  get(key: Word): Promise<Buffer | null> {
+    return this.#guarded((client) => client.getBuffer(key))
   }
 
   /** Values of keys of one bucket. While the slot is being moved, key by key. */
-  async getAll(keys: readonly Word[]): Promise<(Buffer | null)[]> {
-    const client = await this.client()
-    if (keys.length > READ_CHUNK) {
-      const chunks = chunked(keys, READ_CHUNK)
-      return (await Promise.all(chunks.map((chunk) => this.getAll(chunk)))).flat()
-    }
-    const begin = performance.now()
-    try {
-      return await client.mgetBuffer(keys)
-    } catch (error) {
-      if (!isSplit(error)) throw failure(error)
-      const restMs = Math.max(1, this.#link.timeoutMs - (performance.now() - begin))
-      return within(restMs, 'MGET', Promise.all(keys.map((key) => this.get(key))))
-    }
+  getAll(keys: readonly Word[]): Promise<(Buffer | null)[]> {
+    return this.#guarded((client) => {
+      const read = (chunk: readonly Word[]) =>
+        client.mgetBuffer(chunk).catch((error: unknown) => {
+          if (!isSplit(error)) throw error
+          return Promise.all(chunk.map((key) => client.getBuffer(key)))
+        })
+      if (keys.length <= READ_CHUNK) return read(keys)
+      return Promise.all(chunked(keys, READ_CHUNK).map(read)).then((chunks) => chunks.flat())
+    })
   }
 
   /** Removes keys of one bucket; how many there were. */
@@ -115,6 +90,16 @@ export class RedisCalls {
       const each = await Promise.all(keys.map((key) => this.command('unlink', key)))
       return each.reduce<number>((sum, one) => sum + Number(one), 0)
     }
+  }
+
+  #guarded<T>(act: (client: AnyClient) => Promise<T>): Promise<T> {
+    try {
+      this.assertOpen()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const { ready, deadlines } = this.#link
+    return deadlines.guard(ready === undefined ? this.#link.open().then(act) : act(ready))
   }
 }
 

@@ -70,13 +70,14 @@ export function keyPrefixOf(client: AnyClient): string {
   return Buffer.isBuffer(prefix) ? prefix.toString() : String(prefix)
 }
 
-/** The connection for commands: every command is answered or rejected within `timeoutMs`. */
-export function dataClient(template: AnyClient, timeoutMs: number): AnyClient {
-  // Without an answer for this long the peer may be gone without a word: a new connection finds out (ioredis 5.5 and up).
-  const socketTimeout = Math.max(CONNECT_LIMIT_MS, 4 * timeoutMs)
+/**
+ * The connection for commands. It has no deadlines of its own: deadlines.ts has.
+ *
+ * @param silenceMs a node of a Cluster that owes answers and is silent for so long is connected to anew (ioredis 5.5 and up)
+ */
+export function dataClient(template: AnyClient, silenceMs: number): AnyClient {
   if (!isCluster(template)) {
-    const limits = { commandTimeout: timeoutMs, socketTimeout, retryStrategy: backoff }
-    return quiet(template.duplicate({ ...rules(template.options), ...limits }))
+    return quiet(template.duplicate({ ...rules(template.options), retryStrategy: backoff }))
   }
   const redisOptions = (template.options['redisOptions'] ?? {}) as Readonly<Record<string, unknown>>
   return quiet(
@@ -96,7 +97,7 @@ export function dataClient(template: AnyClient, timeoutMs: number): AnyClient {
       slotsRefreshInterval: REFRESH_MS,
       slotsRefreshTimeout: CONNECT_LIMIT_MS,
       clusterRetryStrategy: backoff,
-      redisOptions: { ...redisOptions, ...rules(redisOptions), commandTimeout: timeoutMs, socketTimeout },
+      redisOptions: { ...redisOptions, ...rules(redisOptions), socketTimeout: silenceMs },
     }),
   )
 }
@@ -106,9 +107,6 @@ export function dedicatedClient(template: RedisClient): RedisClient {
   return quiet(
     template.duplicate({
       ...rules(template.options),
-      commandTimeout: undefined,
-      socketTimeout: undefined,
-      blockingTimeout: undefined,
       retryStrategy: () => null,
     }),
   )
@@ -134,6 +132,9 @@ function rules(options: Readonly<Record<string, unknown>>): object {
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
+    commandTimeout: undefined,
+    socketTimeout: undefined,
+    blockingTimeout: undefined,
     connectTimeout: limit > 0 ? Math.min(limit, CONNECT_LIMIT_MS) : CONNECT_LIMIT_MS,
     // A master that became a replica: its connections must find the new one.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),

@@ -5,7 +5,8 @@
  */
 import { channel } from 'node:diagnostics_channel'
 import { HitpathError } from '../errors.js'
-import { failure, within } from './failure.js'
+import { Deadlines } from './deadlines.js'
+import { failure } from './failure.js'
 import {
   type AnyClient,
   type ClusterClient,
@@ -18,9 +19,16 @@ import {
 /** `{ message }` when the server is set up in a way that will hurt. */
 const WARNINGS = channel('hitpath:l2:warning')
 const OLDEST = { major: 6, minor: 2 }
+/** The peer of a connection that was made must have answered the first commands by then, */
+const HANDSHAKE_MS = 1000
+/** and later must not be silent, with calls waiting, for so many deadlines and at least so long: it may be gone without a word. */
+const SILENT_DEADLINES = 4
+const SILENT_MS = 1000
 
 export class RedisLink {
-  readonly timeoutMs: number
+  /** Every call goes through it. */
+  readonly deadlines: Deadlines
+  readonly #silenceMs: number
   readonly #template: () => Promise<AnyClient>
   #client: AnyClient | undefined
   #opening: Promise<void> | undefined
@@ -34,7 +42,8 @@ export class RedisLink {
 
   constructor(template: () => Promise<AnyClient>, timeoutMs: number) {
     this.#template = template
-    this.timeoutMs = timeoutMs
+    this.#silenceMs = Math.max(SILENT_MS, SILENT_DEADLINES * timeoutMs)
+    this.deadlines = new Deadlines(timeoutMs, () => this.#reconnect(), this.#silenceMs)
   }
 
   /** The client, if a command may be sent now. */
@@ -55,9 +64,9 @@ export class RedisLink {
     client?.disconnect()
   }
 
-  /** The client, connected; the first call waits for the connection, within the deadline. @throws HitpathError */
+  /** The client, connected. Only while the first connection is made does it wait. @throws HitpathError L2_UNAVAILABLE */
   async open(): Promise<AnyClient> {
-    await within(this.timeoutMs, 'connecting', this.#connected())
+    await this.#connected()
     const client = this.ready
     if (client !== undefined) return client
     if (this.#unfit !== undefined) throw this.#unfit
@@ -116,12 +125,13 @@ export class RedisLink {
   async #open(): Promise<void> {
     try {
       const template = await this.#template()
-      const client = dataClient(template, this.timeoutMs)
+      const client = dataClient(template, this.#silenceMs)
       this.#client = client
       client.on('error', (error: unknown) => {
         this.#lastError = error
       })
       if (isCluster(client)) client.on('+node', connectSoon)
+      else client.on('connect', () => hurry(client))
       const first = new Promise<void>((resolve) => {
         client.on('ready', () => void this.#examine(client).finally(resolve))
         for (const event of ['close', 'end']) client.on(event, resolve)
@@ -136,6 +146,12 @@ export class RedisLink {
     }
   }
 
+  /** A Cluster's nodes find out for themselves: silence of one is not silence of all. */
+  #reconnect(): void {
+    const client = this.#client
+    if (client !== undefined && !isCluster(client)) client.disconnect(true)
+  }
+
   /** The server's version and settings, at each connection: it may be another. */
   async #examine(client: AnyClient): Promise<void> {
     try {
@@ -148,6 +164,14 @@ export class RedisLink {
     }
     this.#up = this.#unfit === undefined && this.#client === client
   }
+}
+
+/** A server that accepts connections and says nothing: a new connection may reach a better one. */
+function hurry(client: AnyClient): void {
+  const timer = setTimeout(() => {
+    if (client.status === 'connect') client.disconnect(true)
+  }, HANDSHAKE_MS)
+  timer.unref()
 }
 
 /** Nodes connect with their first command, and reject all others until they have: each is connected before it is needed. */

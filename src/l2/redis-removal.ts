@@ -57,6 +57,7 @@ export class Removal {
     let deleted = 0
     try {
       await scanEntries(await this.#calls.client(), this.#keys, {
+        deadlines: this.#calls.deadlines,
         glob: prefixed(scanGlob(glob)),
         accepts: (name) => name[0] === 's' && globMatches(glob, name.slice(1)),
         onKeys: async (_, keys) => {
@@ -126,6 +127,7 @@ export class Removal {
   async #sweepOnce(limits: readonly number[], signal: AbortSignal): Promise<void> {
     try {
       await scanEntries(await this.#calls.client(), this.#keys, {
+        deadlines: this.#calls.deadlines,
         glob: '*',
         accepts: () => true,
         onKeys: async (bucket, keys) => {

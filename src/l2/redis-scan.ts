@@ -5,7 +5,7 @@
  * missed, so the walk begins again when the slots of the namespace have other owners at its end than at its begin.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { failure } from './failure.js'
+import type { Deadlines } from './deadlines.js'
 import type { Keyspace, Word } from './names.js'
 import { type AnyClient, isCluster, type RedisClient } from './redis-client.js'
 
@@ -13,6 +13,7 @@ const COUNT = 500
 const MAX_WALKS = 4
 
 export interface ScanOptions {
+  readonly deadlines: Deadlines
   /** In the words of Redis, over names. */
   readonly glob: Word
   readonly accepts: (name: string) => boolean
@@ -47,11 +48,8 @@ async function scanNode(
   let cursor = '0'
   do {
     options.signal?.throwIfAborted()
-    const reply = await node
-      .callBuffer('scan', cursor, 'MATCH', pattern, 'COUNT', COUNT)
-      .catch((error: unknown) => {
-        throw failure(error)
-      })
+    const step = node.callBuffer('scan', cursor, 'MATCH', pattern, 'COUNT', COUNT)
+    const reply = await options.deadlines.guard(step)
     const [next, keys] = reply as [Buffer, Buffer[]]
     cursor = next.toString()
     options.onScanned?.(keys.length)

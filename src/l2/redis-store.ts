@@ -71,17 +71,17 @@ export class RedisStore implements L2Store {
     return this.#keys.bucketOf(name)
   }
 
-  async get(name: string): Promise<Buffer | null> {
+  get(name: string): Promise<Buffer | null> {
     return this.#calls.get(this.#keys.entry(this.bucketOf(name), name))
   }
 
   async getMany(names: readonly string[]): Promise<(Buffer | null)[]> {
     if (names.length === 0) return []
-    if (this.buckets === 1) return this.#calls.getAll(names.map((name) => this.#keys.entry(0, name)))
+    if (this.buckets === 1) return this.#calls.getAll(this.#keys.entries(0, names))
     return this.#spread(
       names,
       (name) => this.bucketOf(name),
-      (bucket, mine) => this.#calls.getAll(mine.map((name) => this.#keys.entry(bucket, name))),
+      (bucket, mine) => this.#calls.getAll(this.#keys.entries(bucket, mine)),
     )
   }
 

@@ -1,0 +1,227 @@
+/** What RedisStore does when the server forgets, freezes, dies, comes back, or is not there. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { RedisStore } from '../../../src/l2/redis-store.js'
+import { RedisServer, Sentinel, TcpProxy, waitFor } from '../../support/redis.js'
+import { heard, me, VERSIONS, versionIn, write } from './fixtures.js'
+
+const timeout = expect.objectContaining({ code: 'L2_TIMEOUT' })
+const unavailable = expect.objectContaining({ code: 'L2_UNAVAILABLE' })
+
+describe.each(VERSIONS)('an outage, $ioredis', ({ makeRedis }) => {
+  let server: RedisServer
+  let proxy: TcpProxy
+  let store: RedisStore
+
+  beforeEach(async () => {
+    server = await RedisServer.start()
+    proxy = await TcpProxy.start(server.port)
+    store = new RedisStore({ createClient: () => makeRedis({ port: proxy.port }), commandTimeout: 150 })
+    await store.set(write('sa', 1), me)
+  })
+
+  afterEach(async () => {
+    await store.close()
+    await proxy.stop()
+    await server.stop()
+  })
+
+  test('scripts are sent again when the server has forgotten them', async () => {
+    await server.command('script', 'flush')
+    const writes = Array.from({ length: 20 }, (_, i) => store.set(write(`s${i}`, i), me))
+    expect(new Set(await Promise.all(writes)).size).toBe(20)
+    await server.restart()
+    const version = await waitFor('a write', () => store.set(write('sa', 2), me))
+    expect(versionIn(await store.get('sa'))).toBe(version)
+  })
+
+  test('every call on a frozen server is rejected within its deadline, and calls go on when it thaws', async () => {
+    server.freeze()
+    const begin = performance.now()
+    const calls = [
+      store.get('sa'),
+      store.getMany(['sa', 'sb']),
+      store.set(write('sa', 2), me),
+      store.delete('sa', me),
+      store.fences(['sa']),
+      store.tagVersions(['a'], 1000),
+      store.deletePattern('*', me),
+      store.clear(me),
+      store.epoch(),
+      store.remaining('sa'),
+      store.serverTime(),
+      store.ping(),
+    ]
+    for (const result of await Promise.allSettled(calls)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: timeout })
+    }
+    expect(performance.now() - begin).toBeLessThan(600)
+    server.thaw()
+    await waitFor('an answer', async () => (await store.get('none')) === null)
+  })
+
+  test('a link that says nothing is made anew', async () => {
+    proxy.pause()
+    const begin = performance.now()
+    await waitFor('the link to be given up', async () => {
+      const error = await store.get('sa').catch((cause: unknown) => cause)
+      return (error as { code?: string }).code === 'L2_UNAVAILABLE'
+    })
+    expect(performance.now() - begin).toBeLessThan(5000)
+    proxy.resume()
+    await waitFor('an answer', async () => (await store.get('sa')) !== null)
+  })
+
+  test('without a connection calls are rejected at once', async () => {
+    server.kill()
+    await waitFor('the loss', () =>
+      store.get('sa').then(
+        () => false,
+        () => true,
+      ),
+    )
+    const begin = performance.now()
+    for (let i = 0; i < 100; i++) await expect(store.get('sa')).rejects.toEqual(unavailable)
+    expect(performance.now() - begin).toBeLessThan(100)
+    await server.restart()
+    await waitFor('the connection', async () => (await store.get('sa')) === null)
+    await store.set(write('sa', 1), me)
+  })
+
+  test('commands under way when the connection is cut are rejected, and not sent again', async () => {
+    proxy.delay(50)
+    const calls = [store.get('sa'), store.set(write('sb', 1), me)]
+    await delay(10)
+    proxy.cut()
+    for (const result of await Promise.allSettled(calls))
+      expect(result).toMatchObject({ status: 'rejected', reason: unavailable })
+    proxy.resume()
+    await waitFor('the connection', async () => (await store.get('sa')) !== null)
+    expect(await store.get('sb')).toBe(null)
+  })
+
+  test('a fence does not survive a server that came back empty', async () => {
+    const [fence] = await store.fences(['sa'])
+    await server.restart()
+    await waitFor('the connection', async () => (await store.get('sa')) === null)
+    expect(await store.set(write('sa', 'old', { fence: fence as never }), me)).toBe(undefined)
+  })
+
+  test('a late write reaches a server that came back empty', async () => {
+    const stamp = (await store.serverTime()) * 1000
+    await server.restart()
+    await waitFor('the connection', async () => (await store.get('sa')) === null)
+    expect(await store.set(write('sa', 'late', { notAfter: stamp }), me)).toBeTypeOf('number')
+  })
+
+  test('an error of the server is its cause', async () => {
+    await server.command('set', store.busKey(0), 'not a stream')
+    const error = await store.delete('sa', me).catch((cause: unknown) => cause)
+    expect(error).toMatchObject({
+      code: 'L2_ERROR',
+      cause: expect.objectContaining({ message: expect.stringContaining('WRONGTYPE') }),
+    })
+    expect(versionIn(await store.get('sa'))).toBe(undefined)
+  })
+
+  test('a client that was handed in is left as it is', async () => {
+    const client = makeRedis({ port: server.port, keyPrefix: 'app:' })
+    const before = { ...client.options }
+    const mine = new RedisStore({ client })
+    await mine.set(write('sa', 1), me)
+    expect(client.status).toBe('wait')
+    expect({ ...client.options }).toEqual(before)
+    expect(client.listenerCount('error')).toBe(0)
+    expect(mine.entryPrefix(0)).toBe('app:hp:{default#0}:e:')
+    expect(await server.command('exists', `${mine.entryPrefix(0)}sa`)).toBe(1)
+    expect(await mine.deletePattern('*', me)).toBe(1)
+    await mine.close()
+    client.disconnect()
+  })
+})
+
+test('the first call waits for the connection, and is rejected when there is none', async () => {
+  const store = new RedisStore({ host: '127.0.0.1', port: 1, commandTimeout: '2s' })
+  const begin = performance.now()
+  await expect(store.get('sa')).rejects.toEqual(unavailable)
+  await expect(store.get('sa')).rejects.toEqual(unavailable)
+  expect(performance.now() - begin).toBeLessThan(1000)
+  await store.close()
+})
+
+test('stores of one connection: it is closed with the last of them, and nothing is left', async () => {
+  const server = await RedisServer.start()
+  const connections = async () =>
+    ((await server.command('client', 'list', 'type', 'normal')) as string).trim().split('\n').length - 1
+  const root = new RedisStore({ url: server.url })
+  const [a, b] = [root.forNamespace('a'), root.forNamespace('b')]
+  await Promise.all([a.set(write('sa', 1), me), b.set(write('sa', 2), me)])
+  expect(await connections()).toBe(1)
+  expect(await root.get('sa')).toBe(null)
+  await a.close()
+  await root.close()
+  expect(await b.get('sa')).not.toBe(null)
+  await b.close()
+  await waitFor('the connection to be closed', async () => (await connections()) === 0)
+  await server.stop()
+})
+
+test('versions of several processes are one order', async () => {
+  const server = await RedisServer.start()
+  const stores = Array.from({ length: 4 }, () => new RedisStore({ url: server.url, commandTimeout: '2s' }))
+  const versions = await Promise.all(
+    stores.flatMap((store, s) =>
+      Array.from({ length: 50 }, (_, i) =>
+        i === 25
+          ? server.command('del', 'hp:{default#0}:seq').then(() => 0)
+          : store.set(write('sa', i), { origin: `${s}` }),
+      ),
+    ),
+  )
+  const given = versions.filter((version) => version !== 0)
+  expect(new Set(given).size).toBe(given.length)
+  const messages = await heard(stores[0] as RedisStore)
+  expect(messages.map(({ v }) => v)).toEqual(messages.map(({ v }) => v).sort((x, y) => x - y))
+  expect(versionIn(await (stores[0] as RedisStore).get('sa'))).toBe(messages.at(-1)?.v)
+  await Promise.all(stores.map((store) => store.close()))
+  await server.stop()
+})
+
+test.each(VERSIONS)('a failover by sentinels is found, $ioredis', async ({ makeRedis }) => {
+  const sentinel = await Sentinel.start()
+  const store = new RedisStore({
+    createClient: () => makeRedis({ sentinels: sentinel.addresses, name: sentinel.name }),
+    commandTimeout: '500ms',
+  })
+  const before = (await store.set(write('sa', 1), me)) as number
+  await sentinel.failover()
+  const after = await waitFor('a write', () => store.set(write('sa', 2), me))
+  expect(after).toBeGreaterThan(before)
+  expect(versionIn(await store.get('sa'))).toBe(after)
+  const bus = await store.busConnection(0)
+  await bus.connect()
+  expect(await bus.call('xlen', store.busKey(0))).toBeGreaterThan(0)
+  bus.disconnect()
+  await store.close()
+  await sentinel.stop()
+})
+
+test('connections for tracking hear of foreign writers', async () => {
+  const server = await RedisServer.start()
+  const store = new RedisStore({ client: new Redis(server.port, { lazyConnect: true }) })
+  expect(await store.nodes()).toEqual([''])
+  const tracking = await store.trackingConnection('')
+  await tracking.connect()
+  const id = Number(await tracking.call('client', 'id'))
+  await tracking.call('client', 'tracking', 'on', 'redirect', id, 'bcast', 'prefix', store.entryPrefix(0))
+  const keys: string[] = []
+  tracking.on('messageBuffer', (_: Buffer, names: Buffer[]) => keys.push(...names.map(String)))
+  await tracking.subscribe('__redis__:invalidate')
+  await server.command('set', `${store.entryPrefix(0)}sx`, 'by someone else')
+  await waitFor('the invalidation', () => keys.length > 0)
+  expect(keys).toEqual([`${store.entryPrefix(0)}sx`])
+  tracking.disconnect()
+  await store.close()
+  await server.stop()
+})
