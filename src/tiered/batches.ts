@@ -14,8 +14,8 @@ import type { Reader } from './reader.js'
 export type ManyFactory<V, K extends CacheKey = CacheKey> = (
   missing: K[],
   context: FactoryContext<V>,
-) => Made2<V, K> | Promise<Made2<V, K>>
-type Made2<V, K> = readonly (V | undefined)[] | ReadonlyMap<K, V>
+) => Values<V, K> | Promise<Values<V, K>>
+type Values<V, K> = readonly (V | undefined)[] | ReadonlyMap<NoInfer<K> | CacheKey, V>
 
 interface Missing<K> {
   readonly key: K
@@ -156,7 +156,7 @@ export class Batches<V> {
     const context = new Context<V>((own[0] as Missing<K>).key, undefined, tags, () => first.signal)
     const began = core.time.now()
     core.counters.factoryCalls++
-    let values: Made2<V, K>
+    let values: Values<V, K>
     try {
       values = await factory(
         own.map(({ key }) => key),
@@ -190,8 +190,8 @@ function isFresh<V>(core: Core<V>, entry: Entry<V>): boolean {
   return judged === 'fresh' || judged === 'early'
 }
 
-function read<V, K>(values: Made2<V, K>, own: readonly Missing<K>[]): (i: number) => V | undefined {
-  if (values instanceof Map) return (i) => values.get((own[i] as Missing<K>).key)
+function read<V, K>(values: Values<V, K>, own: readonly Missing<K>[]): (i: number) => V | undefined {
+  if (values instanceof Map) return (i) => (values as ReadonlyMap<unknown, V>).get((own[i] as Missing<K>).key)
   if (Array.isArray(values) && values.length === own.length) return (i) => values[i] as V | undefined
   throw new HitpathError(
     'INVALID_VALUE',

@@ -15,8 +15,8 @@ import { HitpathError } from '../errors.js'
 import type { L2Store } from '../l2/store.js'
 import {
   type Entry,
-  type Gate,
   earliestRefresh,
+  type Gate,
   makeEntry,
   NO_PASS,
   nextPass,
@@ -265,6 +265,7 @@ export class Core<V> {
       this.counters.notKept++
       return false
     }
+    if (present?.version === entry.version) entry.retryAt = present.retryAt
     entry.bound = this.pass
     entry.pass = entry.tags === null && !entry.negative && entry.checkAt === Infinity ? this.pass : NO_PASS
     try {

@@ -171,6 +171,8 @@ export class Loader<V> {
     if (now > stale.deadAt) throw error
     core.report(error)
     stale.retryAt = now + policy.graceRetry
+    const present = core.peek(named.l1)
+    if (present !== undefined) present.retryAt = stale.retryAt
     core.counters.staleServed++
     core.events.emit('stale', { key: named.name, reason: 'error' })
     return stale
@@ -280,7 +282,7 @@ export class Loader<V> {
     }
     if (writes.length > 0) await this.#write(writes, written)
     for (const out of outgoing) {
-      if (out !== undefined && out.keep && !(out.local && out.made.flight.overtaken))
+      if (out?.keep === true && !(out.local && out.made.flight.overtaken))
         core.put(out.made.named, out.entry, out.made.guarded.token, out.policy)
     }
     return outgoing.map((out) => out?.entry)

@@ -271,12 +271,6 @@ export function readSettings(options: TieredCacheOptions): Settings {
       `${path}.namespace must be a string that is not empty and holds no braces; got ${describe(namespace)}`,
     )
   }
-  if (l2 !== undefined && namespace !== l2.namespace) {
-    throw new HitpathError(
-      'INVALID_OPTION',
-      `${path}.namespace is ${describe(namespace)} and that of its store ${describe(l2.namespace)}`,
-    )
-  }
   if (options.threads !== undefined && !(options.threads instanceof SharedArrayBuffer)) {
     throw new HitpathError('INVALID_OPTION', `${path}.threads must be the \`threads\` of another TieredCache`)
   }

@@ -6,6 +6,7 @@
  * later at random, so that processes do not come back together.
  */
 import { HitpathError } from '../errors.js'
+import { globMatches } from '../l2/glob.js'
 import { type QueuedWrite, ReplayQueue } from '../l2/replay-queue.js'
 import type { L2Store, L2Write } from '../l2/store.js'
 import type { Core } from './core.js'
@@ -23,6 +24,7 @@ export class Replayer {
   #refusals = 0
   /** What was invalidated in this replay: sets that were queued after it were made after it. */
   readonly #tags = new Map<string, number>()
+  readonly #patterns: { readonly glob: string; readonly at: ReadonlyMap<number, number> }[] = []
   #epoch = 0
 
   constructor(core: Core<unknown>) {
@@ -55,6 +57,7 @@ export class Replayer {
       if (this.queue.size > 0) this.#schedule()
       else {
         this.#tags.clear()
+        this.#patterns.length = 0
         this.#epoch = 0
       }
     })
@@ -94,6 +97,7 @@ export class Replayer {
         const writes = (batch as readonly L2Write[]).map((write) => ({
           ...write,
           bytes: restamped(write.bytes, this.#tags, this.#epoch),
+          notAfter: this.#notAfter(write),
         }))
         const versions = await core.guard.run(() => l2.setMany(writes, by))
         for (const [i, { name }] of writes.entries()) {
@@ -121,6 +125,7 @@ export class Replayer {
         for (const write of batch) {
           const { glob } = write as { readonly glob: string }
           await core.guard.run(() => l2.deletePattern(glob, by), Infinity)
+          this.#patterns.push({ glob, at: await this.#clocks() })
           this.queue.done([write])
         }
         return
@@ -128,6 +133,19 @@ export class Replayer {
         this.#epoch = await core.guard.run(() => l2.clear(by))
         core.raiseEpoch(this.#epoch)
     }
+  }
+
+  /**
+   * A set that was queued after a pattern or a clear comes after it, whatever its own time: what that removed cannot win over it. Anything
+   * written since is newer still.
+   */
+  #notAfter({ name, notAfter }: L2Write): number {
+    let latest = Math.max(notAfter as number, this.#epoch)
+    for (const { glob, at } of this.#patterns) {
+      if (name.startsWith('s') && globMatches(glob, name.slice(1)))
+        latest = Math.max(latest, at.get((this.#core.l2 as L2Store).bucketOf(name)) ?? 0)
+    }
+    return latest
   }
 
   #refused(batch: readonly QueuedWrite[], error: unknown): void {

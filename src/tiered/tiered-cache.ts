@@ -93,11 +93,16 @@ export class TieredCache<V = unknown> {
     this.#ownsL1 = options.l1 === undefined || (inside === undefined && own.has(options.l1))
     if (inside === undefined) claim(this.#l1, settings.namespace)
     this.#threads = options.threads ?? ('handle' in this.#l1 ? newThreads() : undefined)
+    const { namespace } = settings
+    const l2 =
+      options.l2 === undefined || options.l2.namespace === namespace
+        ? options.l2
+        : storeWithin(options.l2, namespace)
     const core = new Core<V>({
       settings,
       l1: this.#l1,
-      l2: options.l2,
-      bus: options.l2 === undefined ? undefined : busOf(options.l2, options.bus),
+      l2,
+      bus: l2 === undefined ? undefined : busOf(l2, options.bus),
       prefix: inside,
       threads: this.#threads,
       origin: randomBytes(6).toString('base64url'),

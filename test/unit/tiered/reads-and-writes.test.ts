@@ -1,5 +1,5 @@
-import { HitpathError, LocalCache, TieredCache } from '../../../src/index.js'
 import { expect, test } from 'vitest'
+import { HitpathError, LocalCache, TieredCache } from '../../../src/index.js'
 import { World } from './world.js'
 
 const VALUES: readonly (readonly [string, unknown])[] = [
@@ -40,7 +40,14 @@ test('undefined cannot be stored', async () => {
 test('keys of every kind name the same entry in both tiers, prepared or not', async () => {
   await using world = new World()
   const [a, b] = [world.process().cache, world.process().cache]
-  const keys = ['text', 7, -0, Number.NaN, Float64Array.of(1, 2), { data: new Float32Array(6), shape: [2, 3] }]
+  const keys = [
+    'text',
+    7,
+    -0,
+    Number.NaN,
+    Float64Array.of(1, 2),
+    { data: new Float32Array(6), shape: [2, 3] },
+  ]
   for (const [i, key] of keys.entries()) await a.set(key, i)
   for (const [i, key] of keys.entries()) {
     expect(await b.get(b.key(key))).toBe(i)
