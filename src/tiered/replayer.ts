@@ -148,6 +148,15 @@ export class Replayer {
     return latest
   }
 
+  /** What the version clock of each bucket says. */
+  async #clocks(): Promise<ReadonlyMap<number, number>> {
+    const l2 = this.#core.l2 as L2Store
+    const probes = new Map<number, string>()
+    for (let i = 0; probes.size < l2.buckets; i++) probes.set(l2.bucketOf(`s${i}`), `s${i}`)
+    const fences = await this.#core.guard.run(() => l2.fences([...probes.values()]))
+    return new Map([...probes.keys()].map((bucket, i) => [bucket, fences[i]?.version ?? 0]))
+  }
+
   #refused(batch: readonly QueuedWrite[], error: unknown): void {
     const core = this.#core
     core.report(error)
