@@ -185,6 +185,88 @@ export const targets: readonly Target[] = [
     why: 'The same as a count, which no noise moves.',
   },
 
+  // Two tiers.
+  {
+    id: 'tiered-sync',
+    ...ratio('tiered-sync', 'LocalCache.get', { max: 1.25 }, { max: 1.5 }),
+    why: 'The second tier must cost a hit of the first nothing but one comparison.',
+  },
+  {
+    id: 'tiered-await-layered',
+    ...ratio('tiered-await', 'layered-loader', { max: 0.9 }, { max: 1.1 }),
+    why: 'layered-loader is the fastest of the tiered peers.',
+  },
+  {
+    id: 'tiered-getorset-layered',
+    figure: 'tiered-await',
+    statistic: 'ratio',
+    of: 'hitpath getOrSet',
+    peer: 'layered-loader',
+    limit: { max: 0.9 },
+    gate: { max: 1.1 },
+    why: 'Read-through is what most services call.',
+  },
+  {
+    id: 'tiered-getorset-bento',
+    figure: 'tiered-await',
+    statistic: 'ratio',
+    of: 'hitpath getOrSet',
+    peer: 'bentocache getOrSet',
+    limit: { max: 0.05 },
+    gate: { max: 0.08 },
+    why: 'The same call of the peer with the most features.',
+  },
+  {
+    id: 'tiered-await-cacheable',
+    ...ratio('tiered-await', 'cacheable', { max: 0.05 }, { max: 0.08 }),
+    why: 'A hit of the first tier, awaited.',
+  },
+  {
+    id: 'l2-many',
+    ...ratio('l2-many', 'ioredis mget', { max: 1.3 }, { max: 1.8 }),
+    why: 'Envelopes, decoding and promotion beside what the client itself takes for the same bytes.',
+  },
+  {
+    id: 'l2-get',
+    ...ratio('l2-get', 'ioredis getBuffer', { max: 1.15 }, { max: 1.4 }),
+    why: 'A miss of the first tier is one round trip.',
+  },
+  {
+    id: 'stampede-lease',
+    ...value('stampede-lease', 'hitpath', { max: 1 }, { max: 1 }),
+    why: 'With a lease a cold key is computed once among all processes.',
+  },
+  {
+    id: 'stampede',
+    ...value('stampede', 'hitpath', { max: 4 }, { max: 4 }),
+    why: 'Without one, once a process.',
+  },
+  {
+    id: 'invalidation-p99',
+    ...value('invalidation-p99', 'hitpath', { max: 5 }, { max: 20 }),
+    why: 'How long another process may serve what is gone.',
+  },
+  {
+    id: 'tag-block',
+    figure: 'tag-block',
+    statistic: 'difference',
+    of: 'hitpath, invalidating',
+    peer: 'hitpath, idle',
+    limit: { max: 1 },
+    gate: { max: 3 },
+    why: 'Invalidating a tag is a number, whatever carries it.',
+  },
+  {
+    id: 'frozen-p999',
+    figure: 'frozen-p999',
+    statistic: 'ratio',
+    of: 'hitpath, frozen',
+    peer: 'hitpath, before',
+    limit: { max: 1.2 },
+    gate: { max: 1.6 },
+    why: 'What the first tier has, Redis has no part in.',
+  },
+
   // Hit ratio over recorded traces.
   {
     id: 'hit-ratio-mean',

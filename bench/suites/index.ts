@@ -10,6 +10,8 @@ import { suite as memory } from './memory.js'
 import { suite as rows } from './rows.js'
 import { suite as sharedValues } from './shared-values.js'
 import { suite as threads } from './threads.js'
+import { suite as tiers } from './tiers.js'
+import { suite as tiersBehaviour } from './tiers-behaviour.js'
 
 export const suites: readonly Suite[] = [
   l1Read,
@@ -21,5 +23,7 @@ export const suites: readonly Suite[] = [
   expiry,
   threads,
   churn,
+  tiers,
+  tiersBehaviour,
   hitRatio,
 ]
