@@ -74,6 +74,7 @@ bool read_tags(Environment& e, napi_value list, Digest* tags, u32& count) noexce
 
 void set(Environment& e, Handle& h, const KeyReader& reader, napi_value value_argument, napi_value tag_list) noexcept {
   Staging& s = *e.staging;
+  h.cache.prefetch_home(reader.key);
   const f64 now = h.now(s);
   const f64 ttl = s.ttl != s.ttl ? h.cache.config().default_ttl : s.ttl;
   Value value;

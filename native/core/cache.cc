@@ -405,6 +405,9 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
     evict(shard, slot, now);
     slot = kNil;
   }
+  if (slot == kNil) {  // its line comes while a block is taken
+    if (const u32 vacant = shard.map.vacancy(key.hash); vacant != kNil) prefetch(shard.slots + vacant);
+  }
   const f64 old_deadline = slot == kNil ? now : shard.slots[slot].deadline.get();
   const auto replaced = [&]() noexcept {
     shard.header->updates.add(1);
