@@ -477,13 +477,13 @@ TEST(a_tag_given_twice_is_one_removal) {
 TEST(an_entry_carries_as_many_tags_as_promised_and_not_one_more) {
   Store s(room_for(10));
   std::vector<Digest> tags;
-  for (u32 i = 0; i < Cache::kMaxTags; ++i) tags.push_back(tag(numbered("t", i)));
+  for (u32 i = 0; i < kMaxTags; ++i) tags.push_back(tag(numbered("t", i)));
   CHECK_EQ(s.set("k", value_of(1, 3), kNever, tags), Status::ok);
-  CHECK_EQ(s.cache.stats().tags, u64{Cache::kMaxTags});
+  CHECK_EQ(s.cache.stats().tags, u64{kMaxTags});
   tags.push_back(tag("one more"));
   CHECK_EQ(s.set("k", "w", kNever, tags), Status::too_large);
   CHECK(s.get("k") == value_of(1, 3));
-  CHECK_EQ(s.invalidate(tag(numbered("t", Cache::kMaxTags - 1))), 1u);
+  CHECK_EQ(s.invalidate(tag(numbered("t", kMaxTags - 1))), 1u);
   CHECK_EQ(s.cache.stats().tags, 0u);
 }
 
