@@ -113,7 +113,7 @@ napi_value SetStaged(napi_env env, napi_callback_info info) {
 
 void erase(Environment& e, Handle& h, const KeyReader& reader) noexcept {
   const bool erased = h.cache.erase(reader.key, h.now(*e.staging));
-  e.staging->status = static_cast<u32>(erased ? Status::ok : Status::miss);
+  e.done(h, erased ? Status::ok : Status::miss);
   report_removals(e, h);
 }
 

@@ -27,7 +27,7 @@ enum class Status : u32 {
   dtype_mismatch = 5,
   shape_mismatch = 6,
   out_too_small = 7,
-  damaged = 8,  // a lock word, or an index of tags that says it is full though nothing is in it
+  damaged = 8,  // a lock word that no thread writes, or a table of tags that is full after all of them left
 };
 
 enum class Reason : u32 { evicted = 1, expired = 2, deleted = 3, cleared = 4, invalidated = 5, replaced = 6 };

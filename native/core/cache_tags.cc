@@ -52,8 +52,8 @@ void Cache::free_node(Shard& shard, const Digest& seed, std::span<const u32> hel
   u32 victim = shard.eviction.victim(now);
   if (victim != kNil) victim = shard.eviction.oldest_from(victim, frees);
   if (victim != kNil && frees(victim)) return leaves(victim);
-  const u32 node = shard.tags.cheapest(
-      seed, [&](u32 n) noexcept { return std::find(held.begin(), held.end(), n) != held.end(); });
+  const u32 node =
+      shard.tags.cheapest(seed, [&](u32 n) noexcept { return std::find(held.begin(), held.end(), n) != held.end(); });
   for (u32 left = std::min(shard.tags.links(node), geometry_.slots); left != 0; --left) {
     const u32 slot = shard.tags.first(node);
     if (slot >= geometry_.slots || (shard.slots[slot].queue.get() & 15) == kQueueNone) return;  // a damaged list

@@ -29,6 +29,7 @@ import {
   STAGING_TTL,
   STAGING_VALUE_FORM,
   STAGING_VALUE_TAG,
+  TAG_LINK_BYTES,
   VALUE_NONE,
 } from '../native/layout.js'
 import { functionOption, integerOption, oneOfOption, refuseUnknownOptions } from '../options.js'
@@ -71,10 +72,10 @@ export interface LocalCacheOptions<V> {
 const TICK = STAGING_TICK / 8
 const MANY = 8192
 
-// Reserved for tags, three or so an entry; memory that is not touched costs nothing.
-const TAG_BYTES = 96
+// Bytes in which an entry says that it carries six tags; memory that is not touched costs nothing.
+const TAG_BYTES = 16 + 6 * TAG_LINK_BYTES
 
-// Room for one entry with the most tags, none of them known yet.
+// Fifteen entries with the most tags.
 const MIN_ARENA_BYTES = 16_384
 
 export class LocalCache<V = unknown> {

@@ -36,7 +36,7 @@ import {
   TAG_BUFFER,
 } from '../native/layout.js'
 import { integerOption, refuseUnknownOptions } from '../options.js'
-import { type CacheKey, type Clock, Engine, NO_SLOT, stageNow } from './engine.js'
+import { type CacheKey, type Clock, Engine, isRefusal, NO_SLOT, stageNow } from './engine.js'
 import { Front, TICK_SLACK_MS } from './front.js'
 import { createRegion } from './local-cache.js'
 import { maintain } from './maintenance.js'
@@ -55,7 +55,7 @@ export interface SharedCacheHandle {
 
 export interface SharedCacheOptions {
   /**
-   * Bytes for keys and values, 4 KiB to 512 GiB. The region takes about 80 bytes an entry besides, and
+   * Bytes for keys and values, 4 KiB to 512 GiB. The region reserves about 150 bytes an entry besides, and
    * a block about 12 more. A region of more than 4 GiB needs Node 22. Default 64 MiB.
    */
   readonly maxBytes?: number
@@ -547,7 +547,7 @@ export class SharedCache<V = unknown> {
         native.closeRegion()
       }
     } catch (error) {
-      if (!(error instanceof HitpathError && error.code === 'CLOSED')) throw error // else another thread was first
+      if (!isRefusal(error)) throw error // else another thread was first, or there is nothing left to save
     } finally {
       this.#engine.retire()
       this.#front.forget()
@@ -598,7 +598,7 @@ function refusal(fault: number): HitpathError {
     case 3:
       return new HitpathError('REGION_VERSION', 'the region was laid out by another version of hitpath')
     case 5:
-      return new HitpathError('REGION_CORRUPT', 'the header of the region is damaged')
+      return new HitpathError('REGION_CORRUPT', 'the region is damaged')
     case 6:
       return new HitpathError('CLOSED', 'the cache was closed everywhere')
     case 4:
