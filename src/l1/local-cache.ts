@@ -75,8 +75,8 @@ const MANY = 8192
 // Bytes in which an entry says that it carries six tags; memory that is not touched costs nothing.
 const TAG_BYTES = 16 + 6 * TAG_LINK_BYTES
 
-// Fifteen entries with the most tags.
-const MIN_ARENA_BYTES = 16_384
+// And fifteen entries with the most tags: what is replaced or evicted goes after the new links have their place.
+const SPARE_TAG_BYTES = 16_384
 
 export class LocalCache<V = unknown> {
   readonly #engine: Engine
@@ -107,7 +107,7 @@ export class LocalCache<V = unknown> {
     const clock = clockOption(options.clock, 'LocalCache.clock')
     if (options.onRemoval !== undefined) functionOption(options.onRemoval, 'LocalCache.onRemoval')
     const flags = (policy === 'lru' ? FLAG_LRU : 0) | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
-    const arenaBytes = Math.max(MIN_ARENA_BYTES, Math.ceil((maxEntries * TAG_BYTES) / 64) * 64)
+    const arenaBytes = Math.ceil((maxEntries * TAG_BYTES + SPARE_TAG_BYTES) / 64) * 64
     const config = [1, maxEntries, Math.min(arenaBytes, 2 ** 33), ttl, flags, 0] as const
 
     const region = createRegion(native.regionBytes(...config))
