@@ -504,6 +504,7 @@ class Arena {
     }
     return best;
   }
+
   [[nodiscard]] bool linked(u32 block, u32 size) const noexcept {
     const u32 before = prev_link(block).get();
     const u32 after = next_link(block).get();

@@ -125,4 +125,4 @@ inline Bytes value_of(u64 id, std::size_t length) {
   return out;
 }
 
-inline std::string numbered(const char* prefix, u64 i) { return prefix + std::to_string(i); }
+inline std::string numbered(const char* prefix, u64 i) { return std::string(prefix).append(std::to_string(i)); }
