@@ -66,10 +66,14 @@ struct Environment {
     const u32 id = staging->cache;
     Handle* h = id < handles.size() ? handles[id] : nullptr;
     if (h == nullptr || (!h->local && h->cache.closed())) {
-      fail(Status::closed);
+      fail(h != nullptr && h->cache.damaged() ? Status::damaged : Status::closed);
       return nullptr;
     }
     return h;
+  }
+  /// The status of a call that has no other to give.
+  void done(const Handle& h, Status otherwise = Status::ok) noexcept {
+    staging->status = static_cast<u32>(h.cache.damaged() ? Status::damaged : otherwise);
   }
   void fail(Status status) noexcept {
     staging->status = static_cast<u32>(status);

@@ -66,7 +66,7 @@ bool read_tags(Environment& e, napi_value list, Digest* tags, u32& count) noexce
     if (napi_get_element(e.env, list, i, &item) != napi_ok || !read_tag(e, item, tag))
       return e.fail(Status::shape_mismatch), false;
     if (std::find(tags, tags + count, tag) != tags + count) continue;
-    if (count == Cache::kMaxTags) return e.fail(Status::too_large), false;
+    if (count == kMaxTags) return e.fail(Status::too_large), false;
     tags[count++] = tag;
   }
   return true;
@@ -78,7 +78,7 @@ void set(Environment& e, Handle& h, const KeyReader& reader, napi_value value_ar
   const f64 now = h.now(s);
   const f64 ttl = s.ttl != s.ttl ? h.cache.config().default_ttl : s.ttl;
   Value value;
-  Digest tags[Cache::kMaxTags];
+  Digest tags[kMaxTags];
   u32 tag_count = 0;
   s.removed = 0;
   if (!read_value(e, value_argument, value) || !read_tags(e, tag_list, tags, tag_count)) return;
@@ -114,7 +114,7 @@ napi_value SetStaged(napi_env env, napi_callback_info info) {
 
 void erase(Environment& e, Handle& h, const KeyReader& reader) noexcept {
   const bool erased = h.cache.erase(reader.key, h.now(*e.staging));
-  e.staging->status = static_cast<u32>(erased ? Status::ok : Status::miss);
+  e.done(h, erased ? Status::ok : Status::miss);
   report_removals(e, h);
 }
 

@@ -28,6 +28,7 @@ import {
   STAGING_TTL,
   STAGING_VALUE_FORM,
   STAGING_VALUE_TAG,
+  TAG_LINK_BYTES,
   VALUE_NONE,
 } from '../native/layout.js'
 import { functionOption, integerOption, oneOfOption, refuseUnknownOptions } from '../options.js'
@@ -71,11 +72,11 @@ export interface LocalCacheOptions<V> {
 
 const TICK = STAGING_TICK / 8
 
-// Reserved for tags, three or so an entry; memory that is not touched costs nothing.
-const TAG_BYTES = 96
+// Bytes in which an entry says that it carries six tags; memory that is not touched costs nothing.
+const TAG_BYTES = 16 + 6 * TAG_LINK_BYTES
 
-// Room for one entry with the most tags, none of them known yet.
-const MIN_ARENA_BYTES = 16_384
+// And fifteen entries with the most tags: what is replaced or evicted goes after the new links have their place.
+const SPARE_TAG_BYTES = 16_384
 
 export class LocalCache<V = unknown> extends BaseCache<V> {
   readonly #engine: Engine
@@ -106,7 +107,7 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
     const clock = clockOption(options.clock, 'LocalCache.clock')
     if (options.onRemoval !== undefined) functionOption(options.onRemoval, 'LocalCache.onRemoval')
     const flags = (policy === 'lru' ? FLAG_LRU : 0) | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
-    const arenaBytes = Math.max(MIN_ARENA_BYTES, Math.ceil((maxEntries * TAG_BYTES) / 64) * 64)
+    const arenaBytes = Math.ceil((maxEntries * TAG_BYTES + SPARE_TAG_BYTES) / 64) * 64
     const config = [1, maxEntries, Math.min(arenaBytes, 2 ** 33), ttl, flags, 0] as const
 
     const region = createRegion(native.regionBytes(...config))

@@ -23,7 +23,7 @@ export function refusal(fault: number): HitpathError {
     case 3:
       return new HitpathError('REGION_VERSION', 'the region was laid out by another version of hitpath')
     case 5:
-      return new HitpathError('REGION_CORRUPT', 'the header of the region is damaged')
+      return new HitpathError('REGION_CORRUPT', 'the region is damaged')
     case 6:
       return new HitpathError('CLOSED', 'the cache was closed everywhere')
     case 4:

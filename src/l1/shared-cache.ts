@@ -34,7 +34,7 @@ import {
 } from '../native/layout.js'
 import { refuseUnknownOptions } from '../options.js'
 import { BaseCache, type IteratedKey } from './base-cache.js'
-import { type CacheKey, type Clock, Engine, NO_SLOT, stageNow } from './engine.js'
+import { type CacheKey, type Clock, Engine, isRefusal, NO_SLOT, stageNow } from './engine.js'
 import { Front, TICK_SLACK_MS } from './front.js'
 import { maintain } from './maintenance.js'
 import { Memory } from './memory.js'
@@ -373,7 +373,7 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
         native.closeRegion()
       }
     } catch (error) {
-      if (!(error instanceof HitpathError && error.code === 'CLOSED')) throw error // else another thread was first
+      if (!isRefusal(error)) throw error // else another thread was first, or there is nothing left to save
     } finally {
       this.#engine.retire()
       this.#front.forget()
