@@ -56,6 +56,7 @@ struct Environment {
   std::vector<Handle*> handles{nullptr};
   std::vector<u32> free_ids;
   HeaderMemo header;
+  Digest tags[kMaxTags];        // of the set that goes on
   std::vector<u8> key_bytes;    // keys and tags too long for the stack
   std::vector<u8> value_bytes;  // strings as values
 

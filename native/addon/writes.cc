@@ -54,7 +54,8 @@ bool read_value(Environment& e, napi_value argument, Value& value) noexcept {
 }
 
 /// An array of names, or undefined. Repetitions count once.
-bool read_tags(Environment& e, napi_value list, Digest* tags, u32& count) noexcept {
+bool read_tags(Environment& e, napi_value list, u32& count) noexcept {
+  Digest* const tags = e.tags;
   count = 0;
   bool is_array = false;
   if (napi_is_array(e.env, list, &is_array) != napi_ok || !is_array) return true;
@@ -78,13 +79,13 @@ void set(Environment& e, Handle& h, const KeyReader& reader, napi_value value_ar
   const f64 now = h.now(s);
   const f64 ttl = s.ttl != s.ttl ? h.cache.config().default_ttl : s.ttl;
   Value value;
-  Digest tags[kMaxTags];
   u32 tag_count = 0;
   s.removed = 0;
-  if (!read_value(e, value_argument, value) || !read_tags(e, tag_list, tags, tag_count)) return;
+  if (!read_value(e, value_argument, value) || !read_tags(e, tag_list, tag_count)) return;
   Placed placed;
   const f64 deadline = now + ttl;
-  const Status status = h.cache.set(reader.key, value, std::span(tags, tag_count), deadline, now, placed);
+  const Status status =
+      h.cache.set(reader.key, value, std::span<const Digest>(e.tags, tag_count), deadline, now, placed);
   s.status = static_cast<u32>(status);
   s.slot = placed.slot;
   s.seq = placed.seq;

@@ -197,7 +197,7 @@ void Cache::remove(Shard& shard, u32 slot, Reason reason, bool scheduled) noexce
   end_write(s);
   if (in_block) drop_block(shard, s.block.get());
   shard.header->count.sub(1);
-  header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+  leave_count();
 }
 
 void Cache::evict(Shard& shard, u32 slot, f64 now) noexcept {
@@ -251,7 +251,7 @@ bool Cache::claim_entry(Shard& shard, f64 now) noexcept {
   // Once is enough, unless other threads are faster.
   for (u32 tries = 0; tries < kTries; ++tries) {
     for (u32 live = header_->live.get(); live < config_.max_entries;)
-      if (header_->live.atomic().compare_exchange_weak(live, live + 1, std::memory_order_relaxed)) return true;
+      if (join_count(live)) return true;
     const u32 victim = shard.eviction.victim(now);
     if (victim == kNil) return false;
     evict(shard, victim, now);
@@ -448,7 +448,7 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
       evict(shard, victim, now);
       slot = shard.map.reserve(key.hash);
     }
-    if (slot == kNil) header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+    if (slot == kNil) leave_count();
   }
   if (!claimed || slot == kNil) {
     if (block != kNil) shard.arena.release(block);

@@ -201,6 +201,19 @@ class Cache {
   [[nodiscard]] u32 locate(const Shard& shard, const Key& key) const noexcept;
   void fill_hit(const Shard& shard, u32 slot, u32 seq, Hit& hit) const noexcept;
 
+  // The count of the region: shards of several threads change it at once; that of one thread needs no locked instruction.
+  [[nodiscard]] bool join_count(u32& live) noexcept {
+    if (shared()) return header_->live.atomic().compare_exchange_weak(live, live + 1, std::memory_order_relaxed);
+    header_->live.put(live + 1);
+    return true;
+  }
+  void leave_count() noexcept {
+    if (shared())
+      header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+    else
+      header_->live.sub(1);
+  }
+
   static void begin_write(Slot& slot) noexcept;
   static void end_write(Slot& slot) noexcept;
   void remove(Shard& shard, u32 slot, Reason reason, bool scheduled = true) noexcept;

@@ -73,7 +73,7 @@ class HashMap {
     const u32 first = home(hash), second = second_home(hash);
     const u32 in_first = at(first).empty(), in_second = at(second).empty();
     if ((in_first | in_second) == 0) return kNil;
-    const bool other = std::popcount(in_second) > std::popcount(in_first);
+    const bool other = count_lanes(in_second) > count_lanes(in_first);
     return (other ? second : first) * kGroupSlots + static_cast<u32>(std::countr_zero(other ? in_second : in_first));
   }
 
