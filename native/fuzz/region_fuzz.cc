@@ -79,7 +79,8 @@ class Victim {
         {at + g.at_cells, g.at_wheel - g.at_cells, 1},
         {at + g.at_wheel, sizeof(u32), kWheelBuckets},
         {at + g.at_ghosts, g.at_tags - g.at_ghosts, 1},
-        {at + g.at_tags, g.at_arena - g.at_tags, 1},
+        {at + g.at_tags, sizeof(u32), (g.at_tag_nodes - g.at_tags) / sizeof(u32)},
+        {at + g.at_tag_nodes, sizeof(TagNode), (g.at_arena - g.at_tag_nodes) / sizeof(TagNode)},
         {at + g.at_arena, kGranule, arena / kGranule},
         {at + g.at_arena, kGranule, arena / kGranule},
         {0, sizeof(Header), 1},
@@ -155,10 +156,12 @@ class Victim {
     attach();
   }
 
-  /// EXCLUDED FROM THE DAMAGE: a lock word that says "held" is waited for.
+  /// EXCLUDED FROM THE DAMAGE: a lock word that says "held" is waited for. Any other that is not 0 closes the region.
   void spare_locks() {
-    for (u32 i = 0; i < cache_.config().shards; ++i)
-      std::memset(shard(i) + offsetof(ShardHeader, lock), 0, sizeof(ShardHeader::lock));
+    for (u32 i = 0; i < cache_.config().shards; ++i) {
+      auto& lock = reinterpret_cast<ShardHeader*>(shard(i))->lock;
+      if (lock.get() == kLockHeld) lock.put(0);
+    }
   }
 
   /// Opens the region again, by its header if that passes, also where damage signed it.
