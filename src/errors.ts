@@ -39,11 +39,11 @@ export type HitpathErrorCode =
   | 'INVALID_REGION'
   /** The region was laid out by another version of hitpath. */
   | 'REGION_VERSION'
-  /** An invariant of the region does not hold. */
+  /** An invariant of the region does not hold, or one of its locks is damaged. */
   | 'REGION_CORRUPT'
   /** No native binary could be loaded; the message lists each attempt and the remedy. */
   | 'NATIVE_LOAD'
-  /** Memory for the region could not be reserved. */
+  /** Memory for the region could not be reserved, or views that are held leave no room in it. */
   | 'OUT_OF_MEMORY'
   /** The call needs the time and the cache was attached without the clock that it was created with. */
   | 'CLOCK_REQUIRED'

@@ -5,17 +5,18 @@ export { HitpathError, type HitpathErrorCode } from './errors.js'
 export { digest } from './key/digest.js'
 export { NdArray, type NdArrayLike, type TypedArray } from './key/ndarray.js'
 export { PreparedKey } from './key/prepared.js'
+export type { IteratedKey } from './l1/base-cache.js'
 export type { CacheKey, Clock } from './l1/engine.js'
 export { LocalCache, type LocalCacheOptions, type RemovalReason } from './l1/local-cache.js'
 export type { SetOptions } from './l1/options.js'
+export type { Pinned } from './l1/pins.js'
 export type { Scope } from './l1/scope.js'
 export {
   type AttachOptions,
-  type Pinned,
   SharedCache,
   type SharedCacheHandle,
-  type SharedCacheOptions,
 } from './l1/shared-cache.js'
+export type { SharedCacheOptions } from './l1/shared-options.js'
 export type { CacheStats } from './l1/stats.js'
 export { RedisStore } from './l2/redis-store.js'
 export type { L2Store } from './l2/store.js'

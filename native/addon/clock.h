@@ -15,7 +15,7 @@ namespace hitpath {
 #if defined(__linux__)
   timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<f64>(t.tv_sec) * 1e3 + static_cast<f64>(t.tv_nsec) / 1e6;
+  return static_cast<f64>(t.tv_sec) * 1e3 + static_cast<f64>(t.tv_nsec) * 1e-6;
 #else
   return std::chrono::duration<f64, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
 #endif
@@ -28,7 +28,7 @@ namespace hitpath {
   constexpr f64 kCoarseLag = 50;
   timespec t;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  if (static_cast<f64>(t.tv_sec) * 1e3 + static_cast<f64>(t.tv_nsec) / 1e6 + kCoarseLag <= deadline) return true;
+  if (static_cast<f64>(t.tv_sec) * 1e3 + static_cast<f64>(t.tv_nsec) * 1e-6 + kCoarseLag <= deadline) return true;
 #endif
   return monotonic_ms() <= deadline;
 }

@@ -56,6 +56,7 @@ struct Environment {
   std::vector<Handle*> handles{nullptr};
   std::vector<u32> free_ids;
   HeaderMemo header;
+  Digest tags[kMaxTags];        // of the set that goes on
   std::vector<u8> key_bytes;    // keys and tags too long for the stack
   std::vector<u8> value_bytes;  // strings as values
 
@@ -66,10 +67,14 @@ struct Environment {
     const u32 id = staging->cache;
     Handle* h = id < handles.size() ? handles[id] : nullptr;
     if (h == nullptr || (!h->local && h->cache.closed())) {
-      fail(Status::closed);
+      fail(h != nullptr && h->cache.damaged() ? Status::damaged : Status::closed);
       return nullptr;
     }
     return h;
+  }
+  /// The status of a call that has no other to give.
+  void done(const Handle& h, Status otherwise = Status::ok) noexcept {
+    staging->status = static_cast<u32>(h.cache.damaged() ? Status::damaged : otherwise);
   }
   void fail(Status status) noexcept {
     staging->status = static_cast<u32>(status);

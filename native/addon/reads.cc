@@ -67,10 +67,10 @@ void deliver(Environment& e, Handle& h, const Key& key, Hit hit) noexcept {
         s.delivery = kCopied;
         if (h.cache.copy(hit, e.scratch)) return;
       } else if (h.cache.pin(hit, offset)) {
-        ++h.pins[u64{hit.slot / h.cache.geometry().slots} << 32 | hit.block];
+        ++h.pins[u64{hit.shard} << 32 | hit.block];
         s.delivery = kPinned;
         s.offset = static_cast<f64>(offset);
-        s.extra[1] = hit.slot / h.cache.geometry().slots;
+        s.extra[1] = hit.shard;
         s.extra[2] = hit.block;
         return;
       } else if (h.cache.still(hit)) {  // the bound on pins is reached

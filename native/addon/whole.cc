@@ -173,7 +173,7 @@ Napi::Value Advance(const Napi::CallbackInfo& info) {
   h->cache.flush_counts();
   e.staging->deadline = h->cache.next_due();
   e.staging->extra[0] = h->now(*e.staging);
-  e.staging->status = static_cast<u32>(Status::ok);
+  e.done(*h);
   report_removals(e, *h);
   return Napi::Number::New(info.Env(), left);
 }
@@ -217,7 +217,7 @@ Napi::Value EraseTag(const Napi::CallbackInfo& info) {
   const f64 now = h->now(*e.staging);
   for (u32 i = 0; i < h->cache.config().shards; ++i)
     while (h->cache.erase_tag(tag, i, kHold, now, removed)) {}
-  e.staging->status = static_cast<u32>(Status::ok);
+  e.done(*h);
   report_removals(e, *h);
   return Napi::Number::New(info.Env(), static_cast<f64>(removed));
 }
@@ -245,7 +245,7 @@ Napi::Value ErasePattern(const Napi::CallbackInfo& info) {
     return same;
   };
   for (u32 cursor = 0; cursor != kNil;) cursor = h->cache.sweep(cursor, kHold, now, Reason::invalidated, matches);
-  e.staging->status = static_cast<u32>(Status::ok);
+  e.done(*h);
   report_removals(e, *h);
   return Napi::Number::New(info.Env(), static_cast<f64>(removed));
 }
@@ -261,7 +261,7 @@ Napi::Value Clear(const Napi::CallbackInfo& info) {
   Handle* h = e.current();
   if (h == nullptr) return undefined(info);
   for (u32 cursor = 0; cursor != kNil;) cursor = h->cache.clear(cursor, kHold);
-  e.staging->status = static_cast<u32>(Status::ok);
+  e.done(*h);
   report_removals(e, *h);
   return undefined(info);
 }
@@ -288,7 +288,7 @@ Napi::Value Scan(const Napi::CallbackInfo& info) {
   };
   e.staging->slot =
       h->cache.sweep(info[0].As<Napi::Number>().Uint32Value(), 4 * kHold, h->now(*e.staging), Reason::deleted, collect);
-  e.staging->status = static_cast<u32>(Status::ok);
+  e.done(*h);
   Napi::Array out = Napi::Array::New(env, found.size() * 4);
   u32 i = 0;
   for (const Found& f : found) {
@@ -342,7 +342,7 @@ Napi::Value GetStats(const Napi::CallbackInfo& info) {
   put("slots", s.slots);
   put("smallShare", s.small_share);
   put("longestHand", s.hand_steps);
-  e.staging->status = static_cast<u32>(Status::ok);
+  e.done(*h);
   return out;
 }
 

@@ -54,7 +54,8 @@ bool read_value(Environment& e, napi_value argument, Value& value) noexcept {
 }
 
 /// An array of names, or undefined. Repetitions count once.
-bool read_tags(Environment& e, napi_value list, Digest* tags, u32& count) noexcept {
+bool read_tags(Environment& e, napi_value list, u32& count) noexcept {
+  Digest* const tags = e.tags;
   count = 0;
   bool is_array = false;
   if (napi_is_array(e.env, list, &is_array) != napi_ok || !is_array) return true;
@@ -66,7 +67,7 @@ bool read_tags(Environment& e, napi_value list, Digest* tags, u32& count) noexce
     if (napi_get_element(e.env, list, i, &item) != napi_ok || !read_tag(e, item, tag))
       return e.fail(Status::shape_mismatch), false;
     if (std::find(tags, tags + count, tag) != tags + count) continue;
-    if (count == Cache::kMaxTags) return e.fail(Status::too_large), false;
+    if (count == kMaxTags) return e.fail(Status::too_large), false;
     tags[count++] = tag;
   }
   return true;
@@ -74,16 +75,17 @@ bool read_tags(Environment& e, napi_value list, Digest* tags, u32& count) noexce
 
 void set(Environment& e, Handle& h, const KeyReader& reader, napi_value value_argument, napi_value tag_list) noexcept {
   Staging& s = *e.staging;
+  h.cache.prefetch_home(reader.key);
   const f64 now = h.now(s);
   const f64 ttl = s.ttl != s.ttl ? h.cache.config().default_ttl : s.ttl;
   Value value;
-  Digest tags[Cache::kMaxTags];
   u32 tag_count = 0;
   s.removed = 0;
-  if (!read_value(e, value_argument, value) || !read_tags(e, tag_list, tags, tag_count)) return;
+  if (!read_value(e, value_argument, value) || !read_tags(e, tag_list, tag_count)) return;
   Placed placed;
   const f64 deadline = now + ttl;
-  const Status status = h.cache.set(reader.key, value, std::span(tags, tag_count), deadline, now, placed);
+  const Status status =
+      h.cache.set(reader.key, value, std::span<const Digest>(e.tags, tag_count), deadline, now, placed);
   s.status = static_cast<u32>(status);
   s.slot = placed.slot;
   s.seq = placed.seq;
@@ -113,7 +115,7 @@ napi_value SetStaged(napi_env env, napi_callback_info info) {
 
 void erase(Environment& e, Handle& h, const KeyReader& reader) noexcept {
   const bool erased = h.cache.erase(reader.key, h.now(*e.staging));
-  e.staging->status = static_cast<u32>(erased ? Status::ok : Status::miss);
+  e.done(h, erased ? Status::ok : Status::miss);
   report_removals(e, h);
 }
 

@@ -236,7 +236,8 @@ class Arena {
   struct Run {
     u32 first = kNil;
     u32 end = kNil;
-    u64 used_bytes = 0;  // of the blocks that must be released
+    u64 used_bytes = 0;      // of the blocks that must be released
+    bool exhausted = false;  // there is none in the whole arena
     [[nodiscard]] explicit operator bool() const noexcept { return first != kNil; }
   };
 
@@ -246,31 +247,18 @@ class Arena {
   /// what next_used yields; the same allocate then succeeds. Empty when pins leave no such room within
   /// kRunLook + 2 * granules blocks; without pins there is always one.
   [[nodiscard]] Run find_run(u64 payload_bytes, u32 around) noexcept {
-    Run best;
-    if (payload_bytes > max_payload()) return best;
-    const u32 need = granules_for(payload_bytes);
-    u32 start = around < end_ ? around : 0;
-    if (const u32 before = prev_if_free(start); before != kNil) start = before;
-    Window window{start, start, 0, 0};
-    bool wrapped = false;
-    const u64 budget = kRunLook + 2 * u64{need};
-    for (u64 step = 0; step < budget && !(best && step >= kRunLook); ++step) {
-      if (window.right >= end_) {
-        if (wrapped) break;
-        wrapped = true;
-        window = {};
-      }
-      if (wrapped && window.left >= start) break;
-      if (!extend(window)) break;
-      trim(window, need);
-      const u64 used_bytes = window.used * kGranule;
-      if (window.total < need || (best && used_bytes >= best.used_bytes)) continue;
-      best = {window.left, window.right, used_bytes};
-      if (used_bytes == 0) break;
-    }
+    return find_run(payload_bytes, around, kRunLook, kRunLook + 2 * u64{granules_for(payload_bytes)});
+  }
+  /// The same with bounds of the caller's: the best of `look` blocks, in `budget` blocks at most.
+  [[nodiscard]] Run find_run(u64 payload_bytes, u32 around, u64 look, u64 budget) noexcept {
+    const Run best = search(payload_bytes, around, look, budget);
     // One free block, further down its list than allocate looks.
     if (best && best.used_bytes == 0) bring_to_front(best.first);
     return best;
+  }
+  /// Whether pins leave no run at all, so that no eviction helps. False too when `budget` blocks do not tell.
+  [[nodiscard]] bool no_run(u64 payload_bytes, u32 around, u64 budget) const noexcept {
+    return search(payload_bytes, around, 1, budget).exhausted;
   }
 
   /// The next used block of a run, kNil at its end. The caller releases it before it asks again: the run
@@ -486,6 +474,35 @@ class Arena {
       window.total -= size;
       window.left += size;
     }
+  }
+
+  [[nodiscard]] Run search(u64 payload_bytes, u32 around, u64 look, u64 budget) const noexcept {
+    Run best;
+    if (payload_bytes > max_payload()) return best;
+    const u32 need = granules_for(payload_bytes);
+    u32 start = around < end_ ? around : 0;
+    if (const u32 before = prev_if_free(start); before != kNil) start = before;
+    Window window{start, start, 0, 0};
+    bool wrapped = false;
+    for (u64 step = 0; step < budget && !(best && step >= look); ++step) {
+      if (window.right >= end_) {
+        best.exhausted = !best && wrapped;
+        if (wrapped) break;
+        wrapped = true;
+        window = {};
+      }
+      if (wrapped && window.left >= start) {
+        best.exhausted = !best;
+        break;
+      }
+      if (!extend(window)) break;
+      trim(window, need);
+      const u64 used_bytes = window.used * kGranule;
+      if (window.total < need || (best && used_bytes >= best.used_bytes)) continue;
+      best = {window.left, window.right, used_bytes, false};
+      if (used_bytes == 0) break;
+    }
+    return best;
   }
 
   [[nodiscard]] bool linked(u32 block, u32 size) const noexcept {

@@ -8,14 +8,6 @@ namespace {
 
 constexpr u32 kTries = 64;  // bounds loops that end by themselves unless threads collide or the region is damaged
 
-constexpr u64 align4(u64 n) noexcept { return (n + 3) & ~u64{3}; }
-
-/// What stands in a block: value, then a key that stands nowhere else, then the number of tags and their links.
-u64 payload_of(u64 value, u32 key, std::size_t tags) noexcept {
-  const u64 bytes = value + key;
-  return tags == 0 ? bytes : align4(bytes) + 4 + tags * sizeof(TagLink);
-}
-
 /// The sequence word once no writer is at work on the slot. Pairs with the release in end_write. Odd after so many looks in
 /// vain: the writer does not run, or the region is damaged.
 u32 settled(const Slot& slot) noexcept {
@@ -55,8 +47,9 @@ void Cache::open(void* base, const Config& config, const Geometry& geometry) noe
     s.arena = Arena(s.header->arena, s.arena_base, config.arena_bytes);
     s.eviction = Eviction(s.header, s.slots, geometry.slots, reinterpret_cast<Word<u16>*>(at + geometry.at_ghosts),
                           geometry.ghost_buckets, geometry.shard_capacity, (config.flags & kFlagLru) != 0);
-    s.tags = Tags(s.header, reinterpret_cast<Word<u32>*>(at + geometry.at_tags), geometry.tag_buckets, s.arena,
-                  s.arena_base, config.arena_bytes);
+    s.tags = Tags(s.header, reinterpret_cast<Word<u32>*>(at + geometry.at_tags), geometry.tag_buckets,
+                  reinterpret_cast<TagNode*>(at + geometry.at_tag_nodes), geometry.tag_nodes, s.arena_base,
+                  config.arena_bytes);
   }
 }
 
@@ -66,7 +59,6 @@ void Cache::create(void* base, const Config& config, const Geometry& geometry, f
     shards_[i].wheel.format(now);
     shards_[i].arena.format();
     shards_[i].eviction.format();
-    shards_[i].tags.format();
   }
   write_header(base, config, geometry);
 }
@@ -128,7 +120,8 @@ void Cache::touch(const Hit& hit) noexcept {
   Shard& shard = shards_[hit.shard];
   if ((config_.flags & kFlagLru) == 0) return shard.eviction.touch(hit.index);
   // LRU moves links: under the lock, and only of an entry that is still there.
-  ShardLock lock(shard.header->lock, shared());
+  const ShardLock lock = enter(shard);
+  if (!lock) return;
   if (shard.slots[hit.index].seq.get() == hit.seq) shard.eviction.touch(hit.index);
 }
 
@@ -141,7 +134,8 @@ bool Cache::copy(const Hit& hit, void* out) const noexcept {
 
 bool Cache::pin(const Hit& hit, u64& region_offset) noexcept {
   Shard& shard = shards_[hit.shard];
-  ShardLock lock(shard.header->lock, shared());
+  const ShardLock lock = enter(shard);
+  if (!lock) return false;
   if (shard.slots[hit.index].seq.get() != hit.seq || hit.block == kNil) return false;
   const bool first = shard.arena.pins(hit.block) == 0;
   const u64 bytes = shard.arena.capacity(hit.block) + kBlockHeader;
@@ -153,7 +147,8 @@ bool Cache::pin(const Hit& hit, u64& region_offset) noexcept {
 
 void Cache::unpin(u32 shard_index, u32 block) noexcept {
   Shard& shard = shards_[shard_index];
-  ShardLock lock(shard.header->lock, shared());
+  const ShardLock lock = enter(shard);
+  if (!lock) return;
   if (shard.arena.pins(block) == 0 || shard.arena.drop_pin(block) != 0) return;
   if (shard.arena.owner(block) == kNil) shard.arena.release(block);
 }
@@ -182,16 +177,9 @@ void Cache::drop_block(Shard& shard, u32 block) noexcept {
     shard.arena.release(block);
 }
 
-void Cache::unlink_tags(Shard& shard, const Slot& slot) noexcept {
-  const u32 block = slot.block.get();
-  if (slot.queue.get() >> 4 != kInlineNone || !shard.arena.tagged(block)) return;
-  const u32 key = slot.key_shape.get() >> 3 == kElsewhere ? key_in_block(static_cast<u32>(slot.key[0].get())) : 0;
-  const u64 at = u64{block} * kGranule + kBlockHeader + align4(u64{slot.value_len.get()} + key);
-  if (at + 4 > config_.arena_bytes) return;
-  const u32 count = reinterpret_cast<const Word<u32>*>(shard.arena_base + at)->get();
-  for (u32 i = 0; i < count && i < kMaxTags; ++i)
-    shard.tags.unlink(static_cast<u32>((at + 4) / 4 + i * (sizeof(TagLink) / 4)));
-  shard.arena.set_tagged(block, false);
+bool Cache::carries_tags(const Shard& shard, u32 slot) const noexcept {
+  const Slot& s = shard.slots[slot];
+  return s.queue.get() >> 4 == kInlineNone && shard.arena.tagged(s.block.get());
 }
 
 void Cache::remove(Shard& shard, u32 slot, Reason reason, bool scheduled) noexcept {
@@ -202,14 +190,14 @@ void Cache::remove(Shard& shard, u32 slot, Reason reason, bool scheduled) noexce
   shard.map.erase(slot, s.hash.get());
   if (scheduled) shard.wheel.unlink(slot);
   shard.eviction.unlink(slot);
-  unlink_tags(shard, s);
+  if (carries_tags(shard, slot)) unlink_tags(shard, s);
   const bool in_block = s.queue.get() >> 4 == kInlineNone;
   s.queue.put(kQueueNone);
   s.key_shape.put(kNoKey);  // for readers that saw the control byte before it went
   end_write(s);
   if (in_block) drop_block(shard, s.block.get());
   shard.header->count.sub(1);
-  header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+  leave_count();
 }
 
 void Cache::evict(Shard& shard, u32 slot, f64 now) noexcept {
@@ -233,7 +221,8 @@ u32 Cache::drain(Shard& shard, f64 now, u32 budget) noexcept {
 
 bool Cache::erase(const Key& key, f64 now, Reason reason) noexcept {
   Shard& shard = shard_of(key);
-  ShardLock lock(shard.header->lock, shared());
+  const ShardLock lock = enter(shard);
+  if (!lock) return false;
   const u32 slot = locate(shard, key);
   if (slot == kNil) return false;
   const bool live = now <= shard.slots[slot].deadline.get();
@@ -246,9 +235,10 @@ bool Cache::erase(const Key& key, f64 now, Reason reason) noexcept {
 }
 
 void Cache::expire(const Hit& hit, f64 now) noexcept {
-  Shard& shard = shards_[hit.slot / geometry_.slots];
-  const u32 slot = hit.slot % geometry_.slots;
-  ShardLock lock(shard.header->lock, shared());
+  Shard& shard = shards_[hit.shard];
+  const u32 slot = hit.index;
+  const ShardLock lock = enter(shard);
+  if (!lock) return;
   const Slot& s = shard.slots[slot];
   if (s.seq.get() != hit.seq || now <= s.deadline.get()) return;
   shard.header->expirations.add(1);
@@ -261,7 +251,7 @@ bool Cache::claim_entry(Shard& shard, f64 now) noexcept {
   // Once is enough, unless other threads are faster.
   for (u32 tries = 0; tries < kTries; ++tries) {
     for (u32 live = header_->live.get(); live < config_.max_entries;)
-      if (header_->live.atomic().compare_exchange_weak(live, live + 1, std::memory_order_relaxed)) return true;
+      if (join_count(live)) return true;
     const u32 victim = shard.eviction.victim(now);
     if (victim == kNil) return false;
     evict(shard, victim, now);
@@ -273,7 +263,8 @@ void Cache::relieve(f64 now, const Shard& except) noexcept {
   for (u32 i = 0; i < config_.shards; ++i) {
     Shard& shard = shards_[next_shard_++ % config_.shards];
     if (&shard == &except) continue;
-    ShardLock lock(shard.header->lock, shared());
+    const ShardLock lock = enter(shard);
+    if (!lock) return;
     const u32 victim = shard.eviction.victim(now);
     if (victim == kNil) continue;
     evict(shard, victim, now);
@@ -281,25 +272,31 @@ void Cache::relieve(f64 now, const Shard& except) noexcept {
   }
 }
 
-/// A block for the payload, evicting as need be; `keep` is the entry being replaced, kNil once it had to go itself.
-/// kNil when pins are in the way: what one value may cost the others is bounded.
+/// A block for the payload, evicting as need be; `keep` is the entry being replaced, kNil once it had to go itself. kNil when
+/// pins are in the way, before anything is evicted where one look at the arena can tell; what one value may cost the others
+/// is bounded in any case.
 u32 Cache::take_block(Shard& shard, u64 payload, f64 now, u32& keep) noexcept {
   constexpr u32 kOneByOne = 32;
+  constexpr u64 kWholeArena = u64{1} << 16;  // blocks of an arena that is looked through: a millisecond
   const u64 most = 2 * kOneByOne + payload / 512;
   const auto in_block = [&](u32 slot) noexcept { return shard.slots[slot].queue.get() >> 4 == kInlineNone; };
   const auto leaves = [&](u32 slot) noexcept {
     if (slot == keep) keep = kNil;
     evict(shard, slot, now);
   };
+  const bool pinned = shard.arena.pinned_bytes() != 0;
   for (u64 tries = 0;; ++tries) {
     const u32 block = shard.arena.allocate(payload);
     if (block != kNil || tries == most) return block;
     u32 victim = shard.eviction.victim(now);
     if (victim == kNil) return kNil;
     victim = shard.eviction.oldest_from(victim, in_block);
+    const u32 around = in_block(victim) ? shard.slots[victim].block.get() : kNil;
+    if (pinned && tries == 0 && shard.arena.no_run(payload, around, kWholeArena)) return kNil;
     // The policy's victims lie scattered. Once they do not add up to one piece, the neighbours of one of them go.
     if (tries >= kOneByOne) {
-      Arena::Run run = shard.arena.find_run(payload, in_block(victim) ? shard.slots[victim].block.get() : kNil);
+      Arena::Run run = shard.arena.find_run(payload, around);
+      if (!run && pinned) run = shard.arena.find_run(payload, around, 1, kWholeArena);
       bool evicted = run && run.used_bytes == 0;  // one free block, now at the head of its list
       for (u32 at = kNil; run && (at = shard.arena.next_used(run)) != kNil;) {
         const u32 owner = shard.arena.owner(at);
@@ -386,7 +383,7 @@ void Cache::update(Shard& shard, u32 slot, const Key& key, const Value& value, u
   if (block != kNil) write_block(shard, block, slot, key, value, nodes);
   const bool had_block = s.queue.get() >> 4 == kInlineNone;
   const u32 old = s.block.get();
-  if (had_block) unlink_tags(shard, s);
+  if (carries_tags(shard, slot)) unlink_tags(shard, s);
   begin_write(s);
   write_fields(shard, slot, key, value, block, deadline);
   end_write(s);
@@ -397,13 +394,20 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
                               f64 deadline, f64 now, Placed& out, Status& status) noexcept {
   const bool bare = key_in_block(key.length) == 0 && value.total() <= kInlineValue && tags.empty();
   const u64 payload = bare ? 0 : payload_of(value.total(), key_in_block(key.length), tags.size());
-  ShardLock lock(shard.header->lock, shared());
+  const ShardLock lock = enter(shard);
+  if (!lock) {
+    status = Status::damaged;
+    return Attempt::done;
+  }
   drain(shard, now, kDrainBudget);
 
   u32 slot = locate(shard, key);
   if (slot != kNil && now > shard.slots[slot].deadline.get()) {
     evict(shard, slot, now);
     slot = kNil;
+  }
+  if (slot == kNil) {  // its line comes while a block is taken
+    if (const u32 vacant = shard.map.vacancy(key.hash); vacant != kNil) prefetch(shard.slots + vacant);
   }
   const f64 old_deadline = slot == kNil ? now : shard.slots[slot].deadline.get();
   const auto replaced = [&]() noexcept {
@@ -416,35 +420,21 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
   };
   if (slot != kNil && tags.empty() && overwrite(shard, slot, value, payload, deadline)) return replaced();
 
-  // Take everything that can fail before anything changes.
-  u32 nodes[kMaxTags];
-  u32 held = 0;
+  // Take everything that can fail before anything changes; the block first, since it may be refused without evicting anything.
+  u32 held[kMaxTags];
+  const std::span<u32> nodes(held, tags.size());
   u32 block = kNil;
-  bool room = true;
-  for (; held < tags.size() && room; ++held) {
-    u32 node = shard.tags.hold(tags[held], kNil);
-    if (node == kNil) {
-      const u32 fresh = take_block(shard, sizeof(TagNode), now, slot);
-      if (fresh != kNil) node = shard.tags.hold(tags[held], fresh);
-    }
-    nodes[held] = node;
-    room = node != kNil;
-  }
-  if (!room) --held;
-  if (room && !bare) {
-    block = take_block(shard, payload, now, slot);
-    room = block != kNil;
-  }
-  if (!room) {
-    while (held != 0) shard.tags.release(nodes[--held]);
+  if (!bare) block = take_block(shard, payload, now, slot);
+  const bool room = bare || block != kNil;
+  if (!room || !take_nodes(shard, tags, now, slot, nodes)) {
+    if (block != kNil) shard.arena.release(block);
     shard.header->rejections.add(1);
-    status = Status::no_memory;
+    status = room ? Status::damaged : Status::no_memory;
     return Attempt::done;
   }
-  const std::span<const u32> links(nodes, held);
 
   if (slot != kNil) {
-    update(shard, slot, key, value, block, links, deadline);
+    update(shard, slot, key, value, block, nodes, deadline);
     return replaced();
   }
 
@@ -458,15 +448,15 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
       evict(shard, victim, now);
       slot = shard.map.reserve(key.hash);
     }
-    if (slot == kNil) header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+    if (slot == kNil) leave_count();
   }
   if (!claimed || slot == kNil) {
     if (block != kNil) shard.arena.release(block);
-    while (held != 0) shard.tags.release(nodes[--held]);
+    for (const u32 node : nodes) shard.tags.release(node);
     return Attempt::full_elsewhere;
   }
   Slot& s = shard.slots[slot];
-  if (block != kNil) write_block(shard, block, slot, key, value, links);
+  if (block != kNil) write_block(shard, block, slot, key, value, nodes);
   begin_write(s);
   s.hash.put(key.hash);
   write_fields(shard, slot, key, value, block, deadline);

@@ -22,11 +22,12 @@ enum class Status : u32 {
   ok = 0,
   miss = 1,
   too_large = 2,  // a key and value that may never fit
-  no_memory = 3,  // pinned views hold what would have to go
+  no_memory = 3,  // pinned views leave no room; or 64 times in a row another thread took the entry that was made free
   closed = 4,
   dtype_mismatch = 5,
   shape_mismatch = 6,
   out_too_small = 7,
+  damaged = 8,  // a lock word that no thread writes, or a table of tags that is full after all of them left
 };
 
 enum class Reason : u32 { evicted = 1, expired = 2, deleted = 3, cleared = 4, invalidated = 5, replaced = 6 };
@@ -78,7 +79,6 @@ struct Stats {
 
 class Cache {
  public:
-  static constexpr u32 kMaxTags = 64;  // an entry
   static constexpr u32 kMaxKeyBytes = 65'535;
   static constexpr u32 kDrainBudget = 8;  // wheel steps that each write pays
 
@@ -90,6 +90,8 @@ class Cache {
   [[nodiscard]] const Config& config() const noexcept { return config_; }
   [[nodiscard]] const Geometry& geometry() const noexcept { return geometry_; }
   [[nodiscard]] bool closed() const noexcept { return header_->state.acquire() != kStateOpen; }
+  /// Whether somebody found a lock word that no thread writes. The region is then closed for every thread.
+  [[nodiscard]] bool damaged() const noexcept { return header_->state.acquire() == kStateDamaged; }
   /// Closes the region for every thread; entries should be cleared first.
   void close_region() noexcept { header_->state.release(kStateClosed); }
   void set_sink(Sink sink) noexcept { sink_ = sink; }
@@ -165,6 +167,11 @@ class Cache {
     Tags tags;
   };
 
+  [[nodiscard]] static constexpr u64 align4(u64 n) noexcept { return (n + 3) & ~u64{3}; }
+  /// Bytes in a block: value, then a key that stands nowhere else, then the number of tags and their links.
+  [[nodiscard]] static constexpr u64 payload_of(u64 value, u32 key, std::size_t tags) noexcept {
+    return tags == 0 ? value + key : align4(value + key) + 4 + tags * sizeof(TagLink);
+  }
   static constexpr u32 kInlineNone = 15;  // in the high nibble of queue: the value is in the block
 
   [[nodiscard]] Shard& shard_of(const Key& key) const noexcept {
@@ -181,18 +188,48 @@ class Cache {
   [[nodiscard]] u32 key_in_block(u32 length) const noexcept {
     return length <= kInlineKey || geometry_.cells ? 0 : length;
   }
+  /// The lock of a shard, which may turn out damaged: then the operation ends.
+  [[nodiscard]] ShardLock enter(Shard& shard) const noexcept {
+    return ShardLock(shard.header->lock, header_->state, shared());
+  }
+  /// Where in the arena the number of an entry's tags stands, their links behind it.
+  [[nodiscard]] u64 tags_at(const Slot& slot) const noexcept {
+    const bool elsewhere = slot.key_shape.get() >> 3 == kElsewhere;
+    const u32 key = elsewhere ? key_in_block(static_cast<u32>(slot.key[0].get())) : 0;
+    return Arena::data_offset(slot.block.get()) + align4(u64{slot.value_len.get()} + key);
+  }
   [[nodiscard]] u32 locate(const Shard& shard, const Key& key) const noexcept;
   void fill_hit(const Shard& shard, u32 slot, u32 seq, Hit& hit) const noexcept;
+
+  // The count of the region: shards of several threads change it at once; that of one thread needs no locked instruction.
+  [[nodiscard]] bool join_count(u32& live) noexcept {
+    if (shared()) return header_->live.atomic().compare_exchange_weak(live, live + 1, std::memory_order_relaxed);
+    header_->live.put(live + 1);
+    return true;
+  }
+  void leave_count() noexcept {
+    if (shared())
+      header_->live.atomic().fetch_sub(1, std::memory_order_relaxed);
+    else
+      header_->live.sub(1);
+  }
 
   static void begin_write(Slot& slot) noexcept;
   static void end_write(Slot& slot) noexcept;
   void remove(Shard& shard, u32 slot, Reason reason, bool scheduled = true) noexcept;
   void evict(Shard& shard, u32 slot, f64 now) noexcept;
   void drop_block(Shard& shard, u32 block) noexcept;
+  template <class Each>
+  void each_link(const Shard& shard, const Slot& slot, Each&& each) const noexcept;
   void unlink_tags(Shard& shard, const Slot& slot) noexcept;
+  [[nodiscard]] bool frees_node(const Shard& shard, u32 slot) const noexcept;
   u32 drain(Shard& shard, f64 now, u32 budget) noexcept;
   [[nodiscard]] bool claim_entry(Shard& shard, f64 now) noexcept;
   [[nodiscard]] u32 take_block(Shard& shard, u64 payload, f64 now, u32& keep) noexcept;
+  [[nodiscard]] bool carries_tags(const Shard& shard, u32 slot) const noexcept;
+  [[nodiscard]] bool take_nodes(Shard& shard, std::span<const Digest> tags, f64 now, u32& keep,
+                                std::span<u32> nodes) noexcept;
+  void free_node(Shard& shard, const Digest& seed, std::span<const u32> held, f64 now, u32& keep) noexcept;
   void relieve(f64 now, const Shard& except) noexcept;
   enum class Attempt { done, full_elsewhere };
   Attempt try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now,
@@ -264,7 +301,8 @@ u32 Cache::sweep(u32 cursor, u32 budget, f64 now, Reason reason, Test&& test) no
     Shard& shard = shards_[cursor / geometry_.slots];
     const u32 from = cursor % geometry_.slots;
     const u32 to = from + (budget < geometry_.slots - from ? budget : geometry_.slots - from);
-    ShardLock lock(shard.header->lock, shared());
+    const ShardLock lock = enter(shard);
+    if (!lock) return kNil;
     for (u32 i = from; i < to; ++i) {
       const Slot& s = shard.slots[i];
       if ((s.queue.get() & 15) == kQueueNone || now > s.deadline.get()) continue;

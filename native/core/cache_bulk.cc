@@ -6,29 +6,6 @@
 
 namespace hitpath {
 
-bool Cache::erase_tag(const Digest& tag, u32 shard_index, u32 budget, f64 now, u64& removed) noexcept {
-  Shard& shard = shards_[shard_index];
-  ShardLock lock(shard.header->lock, shared());
-  const u32 node = shard.tags.find(tag);
-  if (node == kNil) return false;
-  // Held, so that the node outlives its last link.
-  shard.tags.hold(tag, kNil);
-  u32 slot = shard.tags.first(node);
-  for (; slot != kNil && budget != 0; --budget, slot = shard.tags.first(node)) {
-    // A damaged list: nothing more to remove here.
-    if (slot >= geometry_.slots || (shard.slots[slot].queue.get() & 15) == kQueueNone) {
-      slot = kNil;
-      break;
-    }
-    const bool live = now <= shard.slots[slot].deadline.get();
-    (live ? shard.header->invalidations : shard.header->expirations).add(1);
-    removed += live;
-    remove(shard, slot, live ? Reason::invalidated : Reason::expired);
-  }
-  shard.tags.release(node);
-  return slot != kNil;
-}
-
 u32 Cache::clear(u32 cursor, u32 budget) noexcept {
   return sweep(cursor, budget, -std::numeric_limits<f64>::infinity(), Reason::cleared,
                [](const Hit&, const StoredKey&) noexcept { return true; });
@@ -38,7 +15,8 @@ u32 Cache::advance(f64 now, u32 budget) noexcept {
   for (u32 i = 0; i < config_.shards && budget != 0; ++i) {
     Shard& shard = shards_[i];
     if (now < shard.wheel.next_due()) continue;
-    ShardLock lock(shard.header->lock, shared());
+    const ShardLock lock = enter(shard);
+    if (!lock) return budget;
     budget = drain(shard, now, budget);
   }
   return budget;
@@ -67,7 +45,8 @@ Stats Cache::stats() noexcept {
   out.slots = config_.shards * geometry_.slots;
   for (u32 i = 0; i < config_.shards; ++i) {
     Shard& shard = shards_[i];
-    ShardLock lock(shard.header->lock, shared());
+    const ShardLock lock = enter(shard);
+    if (!lock) continue;
     const ShardHeader& h = *shard.header;
     out.inserts += h.inserts.get();
     out.updates += h.updates.get();
@@ -92,7 +71,8 @@ void Cache::probe_lengths(f64& mean, u32& longest) noexcept {
   longest = 0;
   for (u32 i = 0; i < config_.shards; ++i) {
     Shard& shard = shards_[i];
-    ShardLock lock(shard.header->lock, shared());
+    const ShardLock lock = enter(shard);
+    if (!lock) continue;
     for (u32 slot = 0; slot < geometry_.slots; ++slot) {
       if (shard.map.tag_of(slot) == 0) continue;
       const u32 length = shard.map.probe_length(slot, shard.slots[slot].hash.get());

@@ -119,13 +119,4 @@ template <class Pattern, class Key>
   }
 }
 
-/// How many units at the start of the pattern stand for themselves: every key that matches begins with them. When it is
-/// the whole pattern, it matches that key alone.
-template <class Pattern>
-[[nodiscard]] std::size_t glob_literal_prefix(const Pattern& pattern) noexcept {
-  std::size_t size = 0;
-  while (size < pattern.size() && !glob::is_special(pattern[size])) ++size;
-  return size;
-}
-
 }  // namespace hitpath

@@ -15,6 +15,14 @@
 
 namespace hitpath {
 
+/// Bits of a mask of at most sixteen. std::popcount is a function call on processors that need not have the instruction.
+[[nodiscard]] inline u32 count_lanes(u32 mask) noexcept {
+  mask -= (mask >> 1) & 0x5555;
+  mask = (mask & 0x3333) + ((mask >> 2) & 0x3333);
+  mask = (mask + (mask >> 4)) & 0x0f0f;
+  return (mask + (mask >> 8)) & 0x1f;
+}
+
 class Group {
  public:
   explicit Group(const Word<u64>* words) noexcept : low_(words[0].get()), high_(words[1].get()) {}

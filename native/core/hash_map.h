@@ -68,14 +68,19 @@ class HashMap {
     return lanes == 0 ? kNil : slot_of(first, second, lanes);
   }
 
-  /// Reserves a slot for a hash: counts the groups passed. kNil when the map is full.
-  [[nodiscard]] u32 reserve(u32 hash) noexcept {
+  /// Where reserve() would put a hash now, if there is room in its homes; kNil otherwise.
+  [[nodiscard]] u32 vacancy(u32 hash) const noexcept {
     const u32 first = home(hash), second = second_home(hash);
     const u32 in_first = at(first).empty(), in_second = at(second).empty();
-    if ((in_first | in_second) != 0) {
-      const bool other = std::popcount(in_second) > std::popcount(in_first);
-      return (other ? second : first) * kGroupSlots + static_cast<u32>(std::countr_zero(other ? in_second : in_first));
-    }
+    if ((in_first | in_second) == 0) return kNil;
+    const bool other = count_lanes(in_second) > count_lanes(in_first);
+    return (other ? second : first) * kGroupSlots + static_cast<u32>(std::countr_zero(other ? in_second : in_first));
+  }
+
+  /// Reserves a slot for a hash: counts the groups passed. kNil when the map is full.
+  [[nodiscard]] u32 reserve(u32 hash) noexcept {
+    if (const u32 slot = vacancy(hash); slot != kNil) return slot;
+    const u32 second = second_home(hash);
     for (u32 g = after(second), probes = 1; probes < count_; ++probes, g = after(g)) {
       const u32 lanes = at(g).empty();
       if (lanes == 0) continue;

@@ -1,7 +1,7 @@
 // The layout of a region: the one place that knows offsets.
 //
 //   region   | header | shard 0 | shard 1 | ... |                 every part starts on a 64-byte line
-//   shard    | shard header | groups | slots | cells | wheel | ghosts | tags | arena |
+//   shard    | shard header | groups | slots | cells | wheel | ghosts | tag buckets | tag nodes | arena |
 //
 //   group    16 bytes: what a probe looks at
 //             0 .. 13   control bytes, one a slot: 0 empty, else the 8-bit tag of the slot's hash (1 .. 255)
@@ -28,6 +28,16 @@
 //   cell     64 bytes a slot, in the region of a single thread only: a key of 17 to 64 bytes. Its address follows from the
 //            slot's number, so both lines are on their way from memory at once, and a write needs no block for the key
 //
+//   tag node 32 bytes: a tag that some entry of the shard carries. Node 0 is nobody's; a node that was never taken is zero
+//             0  low         u64  the digest of the tag's name
+//             8  high        u64
+//            16  head        u32  its first link, in words from the arena's start, or kNil
+//            20  count       u32  links, and holds of the thread that has the lock
+//            24  next        u32  the next node of the bucket, or of the free list; 0: the last
+//            28  spare       u32
+//
+//   tag link 16 bytes, in the block of its entry: u32 node, prev, next (links or kNil), slot
+//
 //   block    in granules of 8 bytes; its data is 8-byte aligned because the arena starts at 4 modulo 8
 //             0  size        u32  low 3 bits: kFree, kPrevFree, kTagged; the rest: granules
 //             4  owner       u32  the slot, or kNil once the entry is gone and only pins hold the block
@@ -43,7 +53,8 @@
 //   I5  Blocks tile the arena; no two neighbours are both free; free bytes agree with the free lists.
 //   I6  Every block that is not free is owned by one slot or has pins.
 //   I7  seq is even whenever the shard's lock is free.
-//   I8  Every tag link is in the list of its tag; a tag with no links does not exist.
+//   I8  Every tag link is in the list of its tag; a tag with no links does not exist. A node that was ever taken is in one
+//       bucket, that of its tag, or in the free list; tag_count counts the former.
 //   I9  The region's count of live entries is the sum of the shards' counts, while nobody writes.
 #pragma once
 
@@ -69,6 +80,12 @@ inline constexpr u32 kArenaFirstLevels = 32;
 inline constexpr u32 kArenaSecondLevels = 16;
 
 inline constexpr u32 kGhostWays = 8;
+
+// A shard's tag nodes, for each entry that it may hold and at least. Memory is committed as nodes are taken.
+inline constexpr u32 kTagNodesPerEntry = 2;
+inline constexpr u32 kLeastTagNodes = 256;
+inline constexpr u32 kNoTagNode = 0;
+inline constexpr u32 kMaxTags = 64;  // an entry
 
 enum QueueId : u8 { kQueueNone = 0, kQueueSmall = 1, kQueueMain = 2 };
 
@@ -110,6 +127,22 @@ struct Queue {
   Word<u32> unused;
 };
 
+struct TagNode {
+  Word<u64> low;
+  Word<u64> high;
+  Word<u32> head;
+  Word<u32> count;
+  Word<u32> next;
+  Word<u32> spare;
+};
+
+struct TagLink {
+  Word<u32> node;
+  Word<u32> prev;
+  Word<u32> next;
+  Word<u32> slot;
+};
+
 struct Wheel {
   Word<u64> tick;  // every bucket before this tick is empty
   Word<u64> occupied[kWheelLevels];
@@ -147,6 +180,8 @@ struct ShardHeader {
   Word<u32> hand_steps;  // longest walk of an eviction hand so far
   Wheel wheel;
   ArenaState arena;
+  Word<u32> tag_free;   // the first free tag node, 0: none
+  Word<u32> tag_taken;  // nodes that were ever taken: those from 1 on
 };
 
 struct Header {
@@ -173,12 +208,16 @@ struct Header {
   Word<u32> unused_live[15];
 };
 
+// A shard's lock is 0 or this. Any other word is damage.
+inline constexpr u32 kLockHeld = 0x4b43'4f4cu;  // "LOCK"
+
 inline constexpr u32 kFlagShared = 1;        // several threads: lock
 inline constexpr u32 kFlagLru = 2;           // exact LRU instead of XG
 inline constexpr u32 kFlagForeignClock = 4;  // deadlines are of a clock that the user gave
 
 inline constexpr u32 kStateOpen = 1;
 inline constexpr u32 kStateClosed = 2;
+inline constexpr u32 kStateDamaged = 4;  // a lock word was found that no thread writes
 
 // Words of the staging area, in which JavaScript and the binding hand each other numbers without a call of Node-API.
 // The layout is part of the fingerprint like the rest.
@@ -264,7 +303,11 @@ inline constexpr u32 kCellBytes = 64;
   F(ShardHeader, updates, 72) F(ShardHeader, deletes, 80) F(ShardHeader, evictions, 88)                 \
   F(ShardHeader, expirations, 96) F(ShardHeader, invalidations, 104) F(ShardHeader, rejections, 112)    \
   F(ShardHeader, tag_count, 120) F(ShardHeader, hand_steps, 124) F(ShardHeader, wheel, 128)             \
-  F(ShardHeader, arena, 192)
+  F(ShardHeader, arena, 192) F(ShardHeader, tag_free, 2400) F(ShardHeader, tag_taken, 2404)
+
+#define HITPATH_TAG_FIELDS(F)                                                                           \
+  F(TagNode, low, 0) F(TagNode, high, 8) F(TagNode, head, 16) F(TagNode, count, 20)                     \
+  F(TagNode, next, 24) F(TagLink, node, 0) F(TagLink, prev, 4) F(TagLink, next, 8) F(TagLink, slot, 12)
 
 #define HITPATH_HEADER_FIELDS(F)                                                                        \
   F(Header, magic, 0) F(Header, fingerprint, 8) F(Header, region_bytes, 16) F(Header, check, 24)        \
@@ -282,7 +325,8 @@ inline constexpr u32 kCellBytes = 64;
   F(Staging, delivery, 656) F(Staging, suffix_length, 660)
 
 #define HITPATH_LAYOUT_FIELDS(F) \
-  HITPATH_SLOT_FIELDS(F) HITPATH_SHARD_FIELDS(F) HITPATH_HEADER_FIELDS(F) HITPATH_STAGING_FIELDS(F)
+  HITPATH_SLOT_FIELDS(F) HITPATH_SHARD_FIELDS(F) HITPATH_TAG_FIELDS(F) HITPATH_HEADER_FIELDS(F)        \
+  HITPATH_STAGING_FIELDS(F)
 
 #define HITPATH_LAYOUT_SIZES(S)                                                                          \
   S(SLOT_BYTES, sizeof(Slot)) S(SHARD_HEADER_BYTES, sizeof(ShardHeader)) S(HEADER_BYTES, sizeof(Header)) \
@@ -291,6 +335,9 @@ inline constexpr u32 kCellBytes = 64;
   S(STAGING_SCRATCH, kStagingScratch) S(MAX_DIMS, kMaxDims) S(SCRATCH_SUFFIX, kScratchSuffix) S(SCRATCH_VALUE, kScratchValue) S(FLAG_SHARED, kFlagShared)                  \
   S(FLAG_LRU, kFlagLru) S(FLAG_FOREIGN_CLOCK, kFlagForeignClock) S(QUEUE_SMALL, kQueueSmall)             \
   S(QUEUE_MAIN, kQueueMain) S(STATE_OPEN, kStateOpen) S(STATE_CLOSED, kStateClosed)                      \
+  S(STATE_DAMAGED, kStateDamaged) S(TAG_NODE_BYTES, sizeof(TagNode)) S(TAG_LINK_BYTES, sizeof(TagLink))  \
+  S(TAG_NODES_PER_ENTRY, kTagNodesPerEntry) S(LEAST_TAG_NODES, kLeastTagNodes)                           \
+  S(MAX_TAGS, kMaxTags) S(LOCK_HELD, kLockHeld)                                                          \
   S(KEY_LATIN1, kKeyLatin1) S(KEY_UTF16, kKeyUtf16) S(KEY_NUMBER, kKeyNumber) S(KEY_DIGEST, kKeyDigest) \
   S(KEY_LONG, kKeyLong) S(FORM_NUMBER, kFormNumber) S(FORM_ARRAY, kFormArray) S(FORM_DIGEST, kFormDigest)                                        \
   S(VALUE_NONE, kValueNone) S(VALUE_NUMBER, kValueNumber) S(VALUE_BYTES, kValueBytes)                    \
@@ -312,6 +359,8 @@ static_assert(sizeof(Slot) == kLine, "a hit touches one line of slot");
 static_assert(sizeof(Header) % kLine == 0, "shards start on a line");
 static_assert(sizeof(Staging) <= kStagingScratch, "the scratch area starts after the words");
 static_assert(sizeof(Wheel) == 64);
+static_assert(sizeof(TagNode) == 32 && sizeof(TagLink) == 16, "as the picture draws them");
+static_assert(kLeastTagNodes > kMaxTags, "an entry with the most tags fits a table that others fill");
 
 /// FNV-1a over the names, offsets and sizes above: a region made by another layout is refused.
 constexpr u64 layout_fingerprint() noexcept {

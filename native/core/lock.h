@@ -1,12 +1,14 @@
 // The lock of a shard: one word of the region.
 //
-// Taken and released inside one native call, so a thread that is terminated never holds it: termination waits for the
-// call to return. Spins briefly, then gives the processor away. A region of one thread skips it.
+// 0 or kLockHeld. Taken and released inside one native call, so a thread that is terminated never holds it: termination waits
+// for the call to return. A holder may be preempted for long, so a held lock is waited for as long as it takes: spins
+// briefly, then gives the processor away. Any other word was written by no thread of the cache, so nobody will release it:
+// it is judged at the first look, and never taken. A region of one thread skips the lock.
 #pragma once
 
 #include <thread>
 
-#include "word.h"
+#include "layout.h"
 
 namespace hitpath {
 
@@ -25,21 +27,33 @@ inline void back_off(u32& step) noexcept {
 
 class ShardLock {
  public:
-  ShardLock(Word<u32>& word, bool shared) noexcept : word_(shared ? &word : nullptr) {
+  /// `state` is that of the region, which a damaged lock closes for every thread.
+  ShardLock(Word<u32>& word, Word<u32>& state, bool shared) noexcept : word_(shared ? &word : nullptr) {
     if (word_ == nullptr) return;
-    // Pairs with the release in the destructor: what the last holder wrote is seen.
-    for (u32 step = 0; word_->atomic().exchange(1, std::memory_order_acquire) != 0;) {
-      while (word_->get() != 0) back_off(step);
+    for (u32 step = 0, seen = 0;; seen = word_->get()) {
+      // Pairs with the release in the destructor: what the last holder wrote is seen.
+      if (seen == 0 && word_->atomic().compare_exchange_strong(seen, kLockHeld, std::memory_order_acquire,
+                                                               std::memory_order_relaxed))
+        return;
+      if (seen != kLockHeld) break;
+      back_off(step);
     }
+    word_ = nullptr;
+    held_ = false;
+    u32 open = kStateOpen;
+    state.atomic().compare_exchange_strong(open, kStateDamaged, std::memory_order_release, std::memory_order_relaxed);
   }
   ~ShardLock() {
     if (word_ != nullptr) word_->release(0);
   }
+  /// False when the word is damaged: the shard is not to be touched.
+  [[nodiscard]] explicit operator bool() const noexcept { return held_; }
   ShardLock(const ShardLock&) = delete;
   ShardLock& operator=(const ShardLock&) = delete;
 
  private:
-  Word<u32>* word_;
+  Word<u32>* word_;  // nullptr: nothing to release
+  bool held_ = true;
 };
 
 }  // namespace hitpath

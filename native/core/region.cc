@@ -39,7 +39,8 @@ bool plan(const Config& config, Geometry& out) noexcept {
   g.groups = static_cast<u32>((limit * 6 + 5 * kGroupSlots - 1) / (5 * kGroupSlots)) + 1;
   g.slots = g.groups * kGroupSlots;
   g.ghost_buckets = static_cast<u32>(std::max<u64>(1, (mean / 2 + kGhostWays - 1) / kGhostWays));
-  g.tag_buckets = static_cast<u32>(std::max<u64>(16, mean / 8));
+  g.tag_nodes = static_cast<u32>(std::max<u64>(kLeastTagNodes, kTagNodesPerEntry * limit));
+  g.tag_buckets = g.tag_nodes / 2;
 
   u64 at = line(sizeof(ShardHeader));
   g.at_groups = at;
@@ -55,6 +56,8 @@ bool plan(const Config& config, Geometry& out) noexcept {
   at += line(u64{2} * g.ghost_buckets * kGhostWays * sizeof(u16));
   g.at_tags = at;
   at += line(u64{g.tag_buckets} * sizeof(u32));
+  g.at_tag_nodes = at;
+  at += line((u64{g.tag_nodes} + 1) * sizeof(TagNode));
   g.at_arena = at + 4;  // so that block data, 12 bytes further, is aligned
   at += line(4 + config.arena_bytes);
   g.shard_bytes = at;
@@ -82,7 +85,9 @@ RegionFault read_header(const void* base, u64 bytes, Config& config, Geometry& g
   c.max_pinned = h.max_pinned.get();
   Geometry g;
   if (!plan(c, g) || g.region_bytes != h.region_bytes.get()) return RegionFault::damaged;
-  if (h.state.acquire() != kStateOpen) return RegionFault::closed;
+  const u32 state = h.state.acquire();
+  if (state == kStateDamaged) return RegionFault::damaged;
+  if (state != kStateOpen) return RegionFault::closed;
   config = c;
   geometry = g;
   return RegionFault::none;

@@ -30,8 +30,10 @@ struct Geometry {
   u32 slots = 0;
   u32 ghost_buckets = 0;
   u32 tag_buckets = 0;
+  u32 tag_nodes = 0;  // without the one that is nobody's
   bool cells = false;
-  u64 at_groups = 0, at_slots = 0, at_cells = 0, at_wheel = 0, at_ghosts = 0, at_tags = 0, at_arena = 0;
+  u64 at_groups = 0, at_slots = 0, at_cells = 0, at_wheel = 0, at_ghosts = 0, at_tags = 0, at_tag_nodes = 0,
+      at_arena = 0;
   u64 shard_bytes = 0;
   u64 region_bytes = 0;
 };

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "cache.h"
 #include "check.h"
@@ -35,6 +36,8 @@ struct Scene {
   f64 mortal = 0.7;     // share of the entries with a deadline
   bool frozen = false;  // the clock
   bool pins = true;
+  u32 tags = 12;      // to choose from
+  u32 most_tags = 4;  // of an entry
 };
 
 struct Entry {
@@ -67,7 +70,7 @@ class Pair {
     std::memset(memory_, 0, geometry.region_bytes);
     cache_.create(memory_, config, geometry, now_);
     cache_.set_sink({hear, this});
-    for (u32 t = 0; t < kTags; ++t) tags_[t] = xxh3_128(&t, sizeof t);
+    for (u32 t = 0; t < scene.tags; ++t) tags_.push_back(xxh3_128(&t, sizeof t));
   }
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
@@ -87,8 +90,6 @@ class Pair {
   }
 
  private:
-  static constexpr u32 kTags = 12;
-
   // ---- keys: short and long ones of several kinds, chosen with skew ----
 
   std::string key_bytes(u32 id) const {
@@ -215,8 +216,8 @@ class Pair {
     e.deadline = some_deadline();
     std::vector<Digest> tags;
     if (random_.chance(0.3))
-      for (u64 n = random_.between(1, 4); n != 0; --n) {
-        const u32 t = static_cast<u32>(random_.below(kTags));
+      for (u64 n = random_.between(1, scene_.most_tags); n != 0; --n) {
+        const u32 t = static_cast<u32>(random_.below(scene_.tags));
         e.tags.insert(t);
         tags.push_back(tags_[t]);
       }
@@ -224,6 +225,7 @@ class Pair {
     const Value value{e.tag, e.value.data(), cut, e.value.data() + cut, static_cast<u32>(e.value.size()) - cut};
     Placed placed;
     writing_ = true;
+    const u64 evicted = departures_[static_cast<u32>(Reason::evicted)];
     const Status status = cache_.set(key(id, name), value, tags, e.deadline, now_, placed);
     writing_ = false;
     if (status == Status::too_large) {
@@ -231,7 +233,8 @@ class Pair {
       return;
     }
     if (status == Status::no_memory) {
-      CHECK(!pins_.empty() || !tags.empty() || scene_.arena_bytes < 1 << 20);
+      CHECK(!pins_.empty());
+      CHECK_EQ(departures_[static_cast<u32>(Reason::evicted)], evicted);
       ++refused_;
       return;
     }
@@ -292,7 +295,7 @@ class Pair {
   }
   void erase_tag() {
     last_ = "erase_tag";
-    const u32 t = static_cast<u32>(random_.below(kTags));
+    const u32 t = static_cast<u32>(random_.below(scene_.tags));
     u64 carried = 0, removed = 0;
     for (const auto& [id, e] : model_) carried += e.tags.count(t) && now_ <= e.deadline;
     expected_ = Reason::invalidated;
@@ -405,7 +408,7 @@ class Pair {
   Cache cache_;
   f64 now_ = 5000;
   f64 latest_ = 5000;  // that the clock has shown
-  Digest tags_[kTags];
+  std::vector<Digest> tags_;
   std::unordered_map<u32, Entry> model_;
   std::map<u32, u32> by_slot_;
   std::list<u32> order_;  // of last use, youngest first; under LRU
@@ -488,6 +491,19 @@ TEST(eight_shards_under_lru) {
         .mortal = 0.05},
        15);
 }
+TEST(a_full_table_of_tags) {
+  Scene scene{.name = "full table", .max_entries = 100, .flags = kFlagShared, .tags = 2000, .most_tags = 20};
+  play(scene, 17);
+  scene = {.name = "full table, few bytes", .max_entries = 100, .arena_bytes = 32 << 10, .tags = 700, .most_tags = 64};
+  play(scene, 18);
+  scene = {.name = "full table, two shards",
+           .shards = 2,
+           .max_entries = 300,
+           .flags = kFlagShared,
+           .tags = 5000,
+           .most_tags = 64};
+  play(scene, 19);
+}
 TEST(many_short_runs) {
   Rng seeds(16);
   for (u32 i = 0; i < 60; ++i) {
@@ -500,6 +516,7 @@ TEST(many_short_runs) {
     scene.longest = static_cast<u32>(seeds.between(10, 500));
     scene.operations = 600;
     scene.mortal = seeds.chance(0.5) ? 0.7 : 0.1;
+    if (seeds.chance(0.3)) scene.tags = 500, scene.most_tags = 30;
     std::make_unique<Pair>(scene, seeds.next())->run();
     if (check::failures != 0) return;
   }

@@ -234,21 +234,8 @@ TEST(random_patterns_match_what_the_naive_matcher_matches) {
     const bool expected = naive(parse(pattern), 0, key);
     matched += expected;
     if (match(pattern, key) != expected) return wrong(pattern, key, expected);
-    const std::size_t prefix = glob_literal_prefix(pattern);
-    if (expected) CHECK(key.starts_with(pattern.substr(0, prefix)));
-    if (prefix == pattern.size()) CHECK_EQ(expected, key == pattern);
   }
   CHECK(matched > kRounds / 50);
-}
-
-TEST(the_literal_prefix_ends_at_the_first_special_unit) {
-  CHECK_EQ(glob_literal_prefix(u""sv), 0u);
-  CHECK_EQ(glob_literal_prefix(u"abc"sv), 3u);
-  CHECK_EQ(glob_literal_prefix(u"ab*c"sv), 2u);
-  CHECK_EQ(glob_literal_prefix(u"ab?"sv), 2u);
-  CHECK_EQ(glob_literal_prefix(u"ab[c]"sv), 2u);
-  CHECK_EQ(glob_literal_prefix(u"a\\bc"sv), 1u);
-  CHECK_EQ(glob_literal_prefix(u"a]^-\u4e2d*"sv), 5u);
 }
 
 TEST(a_pattern_made_to_be_slow_costs_its_length_times_the_key) {

@@ -1,14 +1,15 @@
 // Damaged and foreign bytes: a header is refused, and behind a good header nothing leads outside the region or never ends.
 //
 // The region lies in an allocation of exactly its size, so AddressSanitizer sees a step beyond it; an alarm ends a loop that
-// does not end by itself. What the operations answer on damaged bytes is not claimed. One word is left alone: a lock
-// that says it is held is waited for.
+// does not end by itself. What the operations answer on damaged bytes is not claimed. A lock word that says it is held
+// is waited for, so it is never left behind.
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "check.h"
@@ -81,8 +82,9 @@ void put(u8* at, T value) {
 void damage(u8* base, const Cache& cache, Rng& random) {
   const Geometry& g = cache.geometry();
   const u64 first = sizeof(Header), length = g.region_bytes - first;
-  const u64 parts[] = {0, g.at_groups, g.at_slots, g.at_wheel, g.at_ghosts, g.at_tags, g.at_arena - 4, g.shard_bytes};
-  switch (random.below(6)) {
+  const u64 parts[] = {0,         g.at_groups,    g.at_slots,     g.at_wheel,   g.at_ghosts,
+                       g.at_tags, g.at_tag_nodes, g.at_arena - 4, g.shard_bytes};
+  switch (random.below(7)) {
     case 0:  // a few bits anywhere
       for (u64 n = random.between(1, 40); n != 0; --n)
         base[first + random.below(length)] ^= static_cast<u8>(1u << random.below(8));
@@ -125,6 +127,22 @@ void damage(u8* base, const Cache& cache, Rng& random) {
       }
       break;
     }
+    case 5: {  // buckets, nodes, free list and links of tags name others
+      u8* shard = base + cache.shard_offset(static_cast<u32>(random.below(cache.config().shards)));
+      const u32 likely[] = {0, 1, 2, kNil, kNil - 1, g.tag_nodes - 1, g.tag_nodes, g.tag_nodes + 1, 0x8000'0000u};
+      const auto word = [&] {
+        return random.chance(0.3) ? likely[random.below(std::size(likely))] : static_cast<u32>(random.below(40));
+      };
+      for (u64 n = random.between(1, 100); n != 0; --n)
+        put(shard + g.at_tags + random.below((g.at_arena - 4 - g.at_tags) / 4) * 4, word());
+      for (u64 n = random.between(1, 40); n != 0; --n) put(shard + g.at_tag_nodes + random.below(40 * 8) * 4, word());
+      for (u64 n = random.between(0, 20); n != 0; --n)
+        put(shard + g.at_arena + random.below(cache.config().arena_bytes / 4) * 4, word());
+      for (const u64 at :
+           {offsetof(ShardHeader, tag_free), offsetof(ShardHeader, tag_taken), offsetof(ShardHeader, tag_count)})
+        if (random.chance(0.3)) put(shard + at, word());
+      break;
+    }
     default: {  // slots change places
       for (u64 n = random.between(1, 20); n != 0; --n) {
         u8* slots = base + cache.shard_offset(0) + g.at_slots;
@@ -137,7 +155,8 @@ void damage(u8* base, const Cache& cache, Rng& random) {
     }
   }
   for (u32 i = 0; i < cache.config().shards; ++i)
-    put(base + cache.shard_offset(i) + offsetof(ShardHeader, lock), u32{0});
+    put(base + cache.shard_offset(i) + offsetof(ShardHeader, lock),
+        random.chance(0.05) ? static_cast<u32>(random.below(kLockHeld)) : 0);
 }
 
 // ---- operations ----
@@ -151,7 +170,7 @@ class Hand {
                       CHECK(slot < self.cache.config().shards * self.cache.geometry().slots);
                     },
                     this});
-    for (u32 t = 0; t < 6; ++t) tags_[t] = xxh3_128(&t, sizeof t);
+    for (u32 t = 0; t < kMaxTags; ++t) tags_[t] = xxh3_128(&t, sizeof t);
   }
 
   /// A sweep's test that reads all it is shown.
@@ -201,12 +220,12 @@ class Hand {
       case 2:
       case 3: {
         Placed placed;
-        const u64 first = random_.below(6);
+        const u64 first = random_.below(kMaxTags);
         const u32 size = random_.chance(0.3)   ? static_cast<u32>(random_.below(9))
                          : random_.chance(0.5) ? 100
                                                : static_cast<u32>(random_.below(2000));
         (void)cache.set(key, {1, bytes, size},
-                        std::span(tags_).subspan(first, random_.chance(0.3) ? random_.below(7 - first) : 0),
+                        std::span(tags_).subspan(first, random_.chance(0.3) ? random_.below(kMaxTags + 1 - first) : 0),
                         random_.chance(0.5) ? kNever : now_ + static_cast<f64>(random_.below(100)), now_, placed);
         break;
       }
@@ -221,8 +240,8 @@ class Hand {
       case 7: now_ += static_cast<f64>(random_.below(50)), cache.advance(now_, 30), (void)cache.next_due(); break;
       case 8: {
         u64 removed = 0;
-        (void)cache.erase_tag(tags_[random_.below(6)], static_cast<u32>(random_.below(cache.config().shards)), 10, now_,
-                              removed);
+        (void)cache.erase_tag(tags_[random_.below(kMaxTags)], static_cast<u32>(random_.below(cache.config().shards)),
+                              10, now_, removed);
         break;
       }
       case 9: {
@@ -252,7 +271,7 @@ class Hand {
   Rng& random_;
   u8* base_;
   f64 now_ = 100;
-  Digest tags_[6];
+  Digest tags_[kMaxTags];
   u64 seen_ = 0;
 };
 
@@ -398,4 +417,66 @@ TEST(a_slot_left_half_written_is_a_miss_not_a_wait_for_ever) {
   Hit hit;
   CHECK(!cache.find(key, hit));
   alarm(0);
+}
+
+// ---- locks ----
+
+TEST(a_lock_word_that_no_thread_writes_closes_the_region_at_once) {
+  for (const u32 word : {1u, 2u, kLockHeld ^ 1, kLockHeld - 1, 0x8000'0000u, kNil}) {
+    Geometry geometry;
+    const Config config = small_config(1, kFlagShared);
+    const auto memory = fresh(config, geometry);
+    Cache cache, other;
+    cache.open(memory->at(), config, geometry);
+    other.open(memory->at(), config, geometry);
+    const Key key = make_key(kKeyLatin1, "k", 1, config.seed);
+    Placed placed;
+    CHECK_EQ(cache.set(key, {1, "v", 1}, {}, kNever, 0, placed), Status::ok);
+    put(memory->at() + cache.shard_offset(0) + offsetof(ShardHeader, lock), word);
+    alarm(60);
+    CHECK(!other.damaged());
+    CHECK_EQ(cache.set(key, {1, "w", 1}, {}, kNever, 0, placed), Status::damaged);
+    CHECK(other.damaged() && other.closed());
+    CHECK_EQ(read(memory->at(), memory->size()), RegionFault::damaged);
+    Hit hit;
+    CHECK(other.find(key, hit) && *hit.value == 'v');
+    CHECK(!other.erase(key, 0));
+    u64 removed = 0, offset = 0;
+    CHECK(!other.erase_tag(xxh3_128("t", 1), 0, 10, 0, removed));
+    CHECK(!other.pin(hit, offset));
+    other.unpin(0, 0);
+    CHECK_EQ(other.clear(0, 10), kNil);
+    CHECK_EQ(other.size(), 1u);
+    CHECK_EQ(other.advance(100, 10), 10u);
+    (void)other.stats();
+    CHECK(other.validate() != nullptr);
+    alarm(0);
+  }
+}
+
+TEST(a_holder_is_waited_for_however_slow_and_damage_ends_the_wait) {
+  for (const bool damaged : {false, true}) {
+    Geometry geometry;
+    const Config config = small_config(1, kFlagShared);
+    const auto memory = fresh(config, geometry);
+    Cache cache;
+    cache.open(memory->at(), config, geometry);
+    auto& lock = *reinterpret_cast<Word<u32>*>(memory->at() + cache.shard_offset(0) + offsetof(ShardHeader, lock));
+    lock.release(kLockHeld);
+    std::atomic<bool> returned{false};
+    Status status = Status::ok;
+    alarm(60);
+    std::thread writer([&] {
+      Placed placed;
+      status = cache.set(make_key(kKeyLatin1, "k", 1, config.seed), {1, "v", 1}, {}, kNever, 0, placed);
+      returned = true;
+    });
+    for (u32 i = 0; i < 20'000; ++i) std::this_thread::yield();
+    CHECK(!returned);
+    lock.release(damaged ? 7 : 0);
+    writer.join();
+    alarm(0);
+    CHECK_EQ(status, damaged ? Status::damaged : Status::ok);
+    CHECK_EQ(lock.get(), damaged ? 7u : 0u);
+  }
 }

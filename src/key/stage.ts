@@ -33,18 +33,6 @@ const smallKeys = smallViews(0)
 /** Bytes an element, by dtype. */
 const WIDTHS: readonly number[] = [0, ...Object.values(DTYPE).map((code) => dtypeRow(code).bytesPerElement)]
 
-/**
- * As codeOf, which it asks in doubt. An object that lies about its constructor gets no further than the binding, which
- * takes only real views.
- */
-function typedCodeOf(value: unknown): number | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const maker: unknown = value.constructor
-  if (maker === Float64Array) return DTYPE.float64
-  if (maker === Float32Array) return DTYPE.float32
-  return codeOf(value)
-}
-
 /** Stages all of an array but its shape and strides. Returns what to hand over. */
 function stage(
   data: TypedArray,
@@ -87,7 +75,7 @@ function stagePlain(
 ): TypedArray | undefined {
   const { data, shape, dtype: name, stride, strides, offset: first = 0 } = value
   if (!Array.isArray(shape) || strides !== undefined || typeof first !== 'number') return undefined
-  const code = typedCodeOf(data)
+  const code = codeOf(data)
   if (code === undefined || (name !== undefined && name !== dtypeRow(code as DTypeCode).name))
     return undefined
   const ndim = shape.length
@@ -138,7 +126,7 @@ function stageView(value: NdArrayLike, bits: number, scope: number): TypedArray 
 export function stageArray(value: NdArrayLike, bits: number, scope: number): TypedArray {
   if (typeof value !== 'object' || value === null) throw invalidKey(value)
   if (!ArrayBuffer.isView(value)) return stagePlain(value, bits, scope) ?? stageView(value, bits, scope)
-  const code = typedCodeOf(value)
+  const code = codeOf(value)
   const length = (value as { readonly length?: unknown }).length
   if (code === undefined || typeof length !== 'number' || length === 0) return stageView(value, bits, scope) // which refuses a detached one
   doubles[SHAPE] = length

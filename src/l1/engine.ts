@@ -57,11 +57,12 @@ const FAULTS = [
   undefined,
   undefined,
   ['TOO_LARGE', 'the key and value do not fit: a single entry may take half of a shard'],
-  ['OUT_OF_MEMORY', 'no room: pinned views hold the bytes that would have to go'],
+  ['OUT_OF_MEMORY', 'no room: the views that are still held, or pinned, leave no free piece of that size'],
   ['CLOSED', 'the cache is closed'],
   ['DTYPE_MISMATCH', 'the stored value has another element type than the output'],
   ['SHAPE_MISMATCH', 'the array cannot be read: it is detached, or shape and strides leave its data'],
   ['OUT_TOO_SMALL', 'the output has less room than the stored value'],
+  ['REGION_CORRUPT', 'a lock or the index of tags is damaged: create another cache'],
 ] as const
 
 /** Entries that iteration fetches at a time come in fours. */
@@ -350,6 +351,11 @@ export function stageNow(clock: Clock): void {
     )
   }
   doubles[STAGING_NOW / 8] = now
+}
+
+/** Whether an error says that the region is refused from now on: closed everywhere, or damaged. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof HitpathError && (error.code === 'CLOSED' || error.code === 'REGION_CORRUPT')
 }
 
 function fault(status: number): HitpathError {

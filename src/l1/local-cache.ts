@@ -18,7 +18,6 @@ import {
   STAGING_COUNT,
   STAGING_DEADLINE,
   STAGING_FORM,
-  STAGING_OFFSET,
   STAGING_REMOVED,
   STAGING_REMOVED_SLOT,
   STAGING_REMOVED_WHY,
@@ -29,13 +28,16 @@ import {
   STAGING_TTL,
   STAGING_VALUE_FORM,
   STAGING_VALUE_TAG,
+  TAG_LINK_BYTES,
   VALUE_NONE,
 } from '../native/layout.js'
 import { functionOption, integerOption, oneOfOption, refuseUnknownOptions } from '../options.js'
+import { BaseCache, type IteratedKey } from './base-cache.js'
 import { type CacheKey, type Clock, Engine, NO_SLOT, stageNow } from './engine.js'
 import { Front, TICK_SLACK_MS } from './front.js'
 import { maintain } from './maintenance.js'
-import { clockOption, keyList, type SetOptions, tagsOf, ttlOf } from './options.js'
+import { clockOption, type SetOptions, tagsOf, ttlOf } from './options.js'
+import { createRegion } from './region.js'
 import { Scope, scopeWord } from './scope.js'
 import { type CacheStats, statsOf } from './stats.js'
 
@@ -65,19 +67,18 @@ export interface LocalCacheOptions<V> {
    * Called after each removal, once the call that caused it is complete; what it throws becomes a process warning. A key
    * that is an array comes as a prepared key.
    */
-  readonly onRemoval?: (key: string | number | PreparedKey, value: V, reason: RemovalReason) => void
+  readonly onRemoval?: (key: IteratedKey, value: V, reason: RemovalReason) => void
 }
 
 const TICK = STAGING_TICK / 8
-const MANY = 8192
 
-// Reserved for tags, three or so an entry; memory that is not touched costs nothing.
-const TAG_BYTES = 96
+// Bytes in which an entry says that it carries six tags; memory that is not touched costs nothing.
+const TAG_BYTES = 16 + 6 * TAG_LINK_BYTES
 
-// Room for one entry with the most tags, none of them known yet.
-const MIN_ARENA_BYTES = 16_384
+// And fifteen entries with the most tags: what is replaced or evicted goes after the new links have their place.
+const SPARE_TAG_BYTES = 16_384
 
-export class LocalCache<V = unknown> {
+export class LocalCache<V = unknown> extends BaseCache<V> {
   readonly #engine: Engine
   readonly #front: Front
   readonly #values: (V | undefined)[]
@@ -88,7 +89,7 @@ export class LocalCache<V = unknown> {
   readonly #longKeys = new Map<number, string>()
   readonly #onRemoval: LocalCacheOptions<V>['onRemoval']
   /** Keys by slot, kept only for a removal listener. */
-  readonly #keys: (string | number | PreparedKey | undefined)[] | undefined
+  readonly #keys: (IteratedKey | undefined)[] | undefined
   #prepared = 0
 
   /** @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY */
@@ -106,7 +107,7 @@ export class LocalCache<V = unknown> {
     const clock = clockOption(options.clock, 'LocalCache.clock')
     if (options.onRemoval !== undefined) functionOption(options.onRemoval, 'LocalCache.onRemoval')
     const flags = (policy === 'lru' ? FLAG_LRU : 0) | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
-    const arenaBytes = Math.max(MIN_ARENA_BYTES, Math.ceil((maxEntries * TAG_BYTES) / 64) * 64)
+    const arenaBytes = Math.ceil((maxEntries * TAG_BYTES + SPARE_TAG_BYTES) / 64) * 64
     const config = [1, maxEntries, Math.min(arenaBytes, 2 ** 33), ttl, flags, 0] as const
 
     const region = createRegion(native.regionBytes(...config))
@@ -116,8 +117,10 @@ export class LocalCache<V = unknown> {
     if (typeof token === 'number')
       throw new HitpathError('REGION_CORRUPT', `a new region is refused (${token})`)
 
-    this.#engine = new Engine(region, token, clock)
-    this.#front = new Front(this.#engine)
+    const engine = new Engine(region, token, clock)
+    super(engine)
+    this.#engine = engine
+    this.#front = new Front(engine)
     this.#words = this.#engine.words
     this.#bytes = this.#engine.bytes
     this.#values = new Array<V | undefined>(token.slots).fill(undefined)
@@ -126,7 +129,6 @@ export class LocalCache<V = unknown> {
     this.#stopMaintenance = maintain(this)
   }
 
-  /** The value, or undefined when there is no live entry. Counts as a hit or a miss. */
   get(key: CacheKey): V | undefined {
     if (typeof key === 'string') {
       const slot = this.#front.lookup(key)
@@ -177,7 +179,6 @@ export class LocalCache<V = unknown> {
     return this.#values[slot]
   }
 
-  /** As get(), but counts nothing and changes no order. */
   peek(key: CacheKey): V | undefined {
     return this.#peek(key, 0)
   }
@@ -186,16 +187,6 @@ export class LocalCache<V = unknown> {
     const slot = this.#engine.find(key, BIT_PEEK, scope)
     const plain = key instanceof PreparedKey ? key.key : key
     return typeof plain === 'string' && !this.#isLong(slot, plain) ? undefined : this.#valueAt(slot)
-  }
-
-  /** Whether a live entry exists. Counts nothing. */
-  has(key: CacheKey): boolean {
-    return this.#engine.remaining(key) !== undefined
-  }
-
-  /** Milliseconds that the entry has still to live, `Infinity` without a deadline, undefined when there is none. */
-  remainingTtl(key: CacheKey): number | undefined {
-    return this.#engine.remaining(key)
   }
 
   /**
@@ -243,7 +234,6 @@ export class LocalCache<V = unknown> {
     if (removals !== undefined) this.#announce(removals)
   }
 
-  /** Removes an entry; whether there was a live one. */
   delete(key: CacheKey): boolean {
     return this.#delete(key, 0)
   }
@@ -258,47 +248,6 @@ export class LocalCache<V = unknown> {
   clear(): void {
     this.#engine.clear()
     this.#settle()
-  }
-
-  /** The value, computed and stored when there is none. An undefined result is returned and not stored. */
-  getOrCompute<K extends CacheKey>(key: K, compute: (key: K) => V, options?: SetOptions): V {
-    const found = this.get(key)
-    if (found !== undefined) return found
-    const value = compute(key)
-    if (value !== undefined) this.#set(key, value, options, 0)
-    return value
-  }
-
-  /** The values of many keys, aligned with them. One crossing for strings, which hides the latency of memory. */
-  getMany(wanted: readonly CacheKey[]): (V | undefined)[] {
-    const keys = keyList(wanted)
-    const out = new Array<V | undefined>(keys.length).fill(undefined)
-    const slots = new Uint32Array(scratch.buffer, scratch.byteOffset, MANY)
-    for (let from = 0; from < keys.length; from += MANY) {
-      const count = Math.min(MANY, keys.length - from)
-      this.#engine.begin(0)
-      doubles[STAGING_OFFSET / 8] = from
-      words[STAGING_COUNT / 4] = count
-      native.findMany(keys)
-      this.#engine.check()
-      const found = slots.slice(0, count)
-      for (let i = 0; i < count; i++) {
-        const slot = found[i] as number
-        if (slot < NO_SLOT - 1) out[from + i] = this.#values[slot]
-        else if (slot === NO_SLOT - 1) out[from + i] = this.get(keys[from + i] as CacheKey)
-      }
-    }
-    return out
-  }
-
-  setMany(entries: Iterable<readonly [key: CacheKey, value: V, options?: SetOptions]>): this {
-    for (const [key, value, options] of entries) this.#set(key, value, options, 0)
-    return this
-  }
-
-  /** Removes many entries; for each key whether there was a live one. */
-  deleteMany(keys: readonly CacheKey[]): boolean[] {
-    return keyList(keys).map((key) => this.delete(key))
   }
 
   /** Removes the entries that carry a tag; how many. Costs what it removes. */
@@ -316,11 +265,6 @@ export class LocalCache<V = unknown> {
     const removed = this.#engine.erasePattern(glob, (pattern) => this.#longKeysAt(pattern))
     this.#settle()
     return removed
-  }
-
-  /** A key made once and used often: its hits cost a few nanoseconds. It belongs to this cache. */
-  key(key: CacheKey): PreparedKey {
-    return this.#engine.prepare(key)
   }
 
   /** A key space of its own in this cache: keys of two scopes never meet, all share the capacity. */
@@ -347,43 +291,15 @@ export class LocalCache<V = unknown> {
     return size
   }
 
-  /** The keys of live entries, in no order. Survives any change meanwhile. An array's key comes as a prepared key. */
-  *keys(): Generator<string | number | PreparedKey> {
+  *keys(): Generator<IteratedKey> {
     for (const { slot, key } of this.#engine.scan()) {
       const long = key instanceof PreparedKey ? this.#longKeys.get(slot) : undefined
       yield long ?? key
     }
   }
 
-  *values(): Generator<V> {
-    for (const [, value] of this.entries()) yield value
-  }
-
-  *entries(): Generator<[key: string | number | PreparedKey, value: V]> {
-    for (const { slot, key } of this.#engine.scan()) {
-      const long = key instanceof PreparedKey ? this.#longKeys.get(slot) : undefined
-      // The entry was alive when its batch was fetched; the caller may have taken his time since.
-      const value = this.peek(long ?? key)
-      if (value !== undefined) yield [long ?? key, value]
-    }
-  }
-
-  [Symbol.iterator](): Generator<[key: string | number | PreparedKey, value: V]> {
-    return this.entries()
-  }
-
   stats(): CacheStats {
     return statsOf(this.#engine, this.#takeHits())
-  }
-
-  /** Groups that a search looks at, over all entries. Walks them all. */
-  probeLengths(): { readonly mean: number; readonly longest: number } {
-    return this.#engine.probeLengths()
-  }
-
-  /** For tests. @throws HitpathError REGION_CORRUPT when an invariant of the store does not hold */
-  validate(): void {
-    this.#engine.validate()
   }
 
   /** Lets go of everything. Later calls throw CLOSED. */
@@ -399,10 +315,6 @@ export class LocalCache<V = unknown> {
     if (this.#keys !== undefined) this.#keys.length = 0
   }
 
-  [Symbol.dispose](): void {
-    this.close()
-  }
-
   /** @internal Called by the timer. */
   maintain(budget: number): number {
     if (this.#engine.closed) return Number.POSITIVE_INFINITY
@@ -411,6 +323,11 @@ export class LocalCache<V = unknown> {
     } finally {
       this.#settle()
     }
+  }
+
+  /** @internal */
+  protected valueOf(slot: number): V | undefined {
+    return this.#values[slot]
   }
 
   #valueAt(slot: number): V | undefined {
@@ -456,10 +373,8 @@ export class LocalCache<V = unknown> {
     if (removals !== undefined) this.#announce(removals)
   }
 
-  #collect():
-    | [key: string | number | PreparedKey | undefined, value: V, reason: RemovalReason][]
-    | undefined {
-    const removals: [string | number | PreparedKey | undefined, V, RemovalReason][] | undefined =
+  #collect(): [key: IteratedKey | undefined, value: V, reason: RemovalReason][] | undefined {
+    const removals: [IteratedKey | undefined, V, RemovalReason][] | undefined =
       this.#onRemoval === undefined ? undefined : []
     const take = (slot: number, why: number): void => {
       if (removals !== undefined) {
@@ -483,32 +398,16 @@ export class LocalCache<V = unknown> {
     return removals
   }
 
-  #announce(removals: readonly [string | number | PreparedKey | undefined, V, RemovalReason][]): void {
+  #announce(removals: readonly [IteratedKey | undefined, V, RemovalReason][]): void {
     for (const [key, value, reason] of removals) this.#notify(key, value, reason)
   }
 
-  #notify(key: string | number | PreparedKey | undefined, value: V, reason: RemovalReason): void {
+  #notify(key: IteratedKey | undefined, value: V, reason: RemovalReason): void {
     if (key === undefined) return
     try {
       this.#onRemoval?.(key, value, reason)
     } catch (error) {
       process.emitWarning(`onRemoval threw: ${describe(error)}`, 'HitpathWarning', 'HITPATH_LISTENER')
     }
-  }
-}
-
-/** @throws HitpathError OUT_OF_MEMORY when the bytes cannot be reserved, INVALID_OPTION when the options are out of range */
-export function createRegion(bytes: number): SharedArrayBuffer {
-  if (Number.isNaN(bytes)) {
-    throw new HitpathError(
-      'INVALID_OPTION',
-      'the options ask for a region that no machine has: fewer entries or bytes',
-    )
-  }
-  try {
-    // One array spans the region, which is what limits it where memory does not: 4 GiB in Node 20.
-    return new Uint8Array(new SharedArrayBuffer(bytes)).buffer
-  } catch (cause) {
-    throw new HitpathError('OUT_OF_MEMORY', `a region of ${bytes} bytes cannot be reserved`, { cause })
   }
 }

@@ -5,7 +5,8 @@
  * millisecond, and comes back after one millisecond while there is more; so a million entries that expire together never
  * hold the event loop.
  */
-import { describe, HitpathError } from '../errors.js'
+import { describe } from '../errors.js'
+import { isRefusal } from './engine.js'
 
 const SLICE = 2000
 const SOON_MS = 1
@@ -30,13 +31,13 @@ function run(): void {
   schedule(wait)
 }
 
-/** A clock that throws, or a region that another thread closed, ends the care for that cache only. */
+/** A clock that throws, or a region that another thread closed or found damaged, ends the care for that cache only. */
 function maintained(cache: Maintained, ref: WeakRef<Maintained>): number {
   try {
     return cache.maintain(SLICE)
   } catch (error) {
     caches.delete(ref)
-    if (!(error instanceof HitpathError && error.code === 'CLOSED')) {
+    if (!isRefusal(error)) {
       process.emitWarning(
         `expired entries wait for the next write: ${describe(error)}`,
         'HitpathWarning',

@@ -6,7 +6,15 @@
 import { describe, HitpathError } from '../errors.js'
 import { cOrderStrides } from '../key/array-view.js'
 import type { ArrayView } from '../key/ndarray.js'
-import { cOrderBytes, type NdArrayLike, type TypedArray, viewOf } from '../key/ndarray.js'
+import {
+  cOrderBytes,
+  dtypeOf,
+  isTypedArray,
+  type NdArrayLike,
+  type StridedArrayLike,
+  type TypedArray,
+  viewOf,
+} from '../key/ndarray.js'
 import { doubles, native, words } from '../native/binding.js'
 import {
   FORM_ARRAY,
@@ -34,9 +42,47 @@ interface Rows {
   readonly rowBytes: number
   readonly strideBytes: number
   readonly offsetBytes: number
+  /** Whether they lie one behind the other in the array that was given. */
+  readonly packed: boolean
+}
+
+/** Rows of a typed array, or of `{ data, shape: [rows, columns] }` plainly in C order; undefined when it takes a closer look. */
+function plainRows(value: NdArrayLike, count: number): Rows | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (isTypedArray(value)) {
+    const row = value.length / count
+    return row > 0 && Number.isInteger(row) ? contiguousRows(value, count, row) : undefined
+  }
+  const { data, shape, dtype, offset, stride, strides } = value as Partial<StridedArrayLike>
+  if (dtype !== undefined || stride !== undefined || strides !== undefined) return undefined
+  if (offset !== undefined && offset !== 0) return undefined
+  if (!Array.isArray(shape) || shape.length !== 2 || shape[0] !== count || !isTypedArray(data))
+    return undefined
+  const row: unknown = shape[1]
+  if (typeof row !== 'number' || !Number.isInteger(row) || row <= 0 || count * row > data.length)
+    return undefined
+  return contiguousRows(data, count, row)
+}
+
+function contiguousRows(data: TypedArray, count: number, row: number): Rows {
+  const rowBytes = row * data.BYTES_PER_ELEMENT
+  return {
+    data,
+    dtype: dtypeOf(data),
+    shape: [row],
+    count,
+    rowBytes,
+    strideBytes: rowBytes,
+    offsetBytes: 0,
+    packed: true,
+  }
 }
 
 function rowsOf(value: NdArrayLike, name: string, count: number): Rows {
+  return plainRows(value, count) ?? anyRows(value, name, count)
+}
+
+function anyRows(value: NdArrayLike, name: string, count: number): Rows {
   const view = viewOf(value)
   const width = view.data.BYTES_PER_ELEMENT
   if (view.shape.length === 1) {
@@ -58,6 +104,7 @@ function rowsOf(value: NdArrayLike, name: string, count: number): Rows {
       rowBytes: row * width,
       strideBytes: row * width,
       offsetBytes: offset * width,
+      packed: view.contiguous,
     }
   }
   const [rows = 0, ...shape] = view.shape
@@ -79,6 +126,7 @@ function rowsOf(value: NdArrayLike, name: string, count: number): Rows {
     rowBytes: rowElements * width,
     strideBytes: (strides[0] as number) * width,
     offsetBytes: offset * width,
+    packed: view.contiguous,
   }
 }
 
@@ -143,13 +191,13 @@ function refuse(values: Rows, name: string): never {
 export function getRows(engine: Engine, matrix: NdArrayLike, out: NdArrayLike, found: Uint8Array): number {
   const flags = flagsOf(found)
   const keys = rowsOf(matrix, 'matrix', flags.length)
-  if (!viewOf(out).contiguous) {
+  const values = rowsOf(out, 'out', flags.length)
+  if (!values.packed) {
     throw new HitpathError(
       'SHAPE_MISMATCH',
       'out must be in C order, its rows one behind the other: it is written in place',
     )
   }
-  const values = rowsOf(out, 'out', flags.length)
   const target = packed(values)
   stageRows(engine, keys, values)
   native.getRows(keys.data, target, flags)

@@ -6,7 +6,6 @@
  * while it lives. Treat what comes back as read-only: other callers of this thread get the same object.
  */
 import { randomBytes } from 'node:crypto'
-import { type Duration, parseDuration } from '../duration.js'
 import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike, TypedArray } from '../key/ndarray.js'
 import { dtypeOf, isTypedArray, viewOf } from '../key/ndarray.js'
@@ -18,11 +17,9 @@ import {
   COPIED,
   DELIVERED,
   FLAG_FOREIGN_CLOCK,
-  FLAG_SHARED,
   PINNED,
   REMEMBERED,
   SLOT_FREQ,
-  STAGING_COUNT,
   STAGING_DEADLINE,
   STAGING_DELIVERY,
   STAGING_EXTRA,
@@ -35,15 +32,18 @@ import {
   STAGING_VALUE_TAG,
   TAG_BUFFER,
 } from '../native/layout.js'
-import { integerOption, refuseUnknownOptions } from '../options.js'
-import { type CacheKey, type Clock, Engine, NO_SLOT, stageNow } from './engine.js'
+import { refuseUnknownOptions } from '../options.js'
+import { BaseCache, type IteratedKey } from './base-cache.js'
+import { type CacheKey, type Clock, Engine, isRefusal, NO_SLOT, stageNow } from './engine.js'
 import { Front, TICK_SLACK_MS } from './front.js'
-import { createRegion } from './local-cache.js'
 import { maintain } from './maintenance.js'
 import { Memory } from './memory.js'
-import { clockOption, keyList, type SetOptions, tagsOf, ttlOf } from './options.js'
+import { clockOption, type SetOptions, tagsOf, ttlOf } from './options.js'
+import { holdView, type Pin, type Pinned, pinned, unpin } from './pins.js'
+import { createRegion, refusal } from './region.js'
 import { getRows, setRows } from './rows.js'
 import { Scope, scopeWord } from './scope.js'
+import { regionConfig, type SharedCacheOptions } from './shared-options.js'
 import { type CacheStats, statsOf } from './stats.js'
 import { decodeCopy, decodeView, type Encoded, encode, scalar, stage } from './stored-value.js'
 
@@ -53,62 +53,16 @@ export interface SharedCacheHandle {
   readonly region: SharedArrayBuffer
 }
 
-export interface SharedCacheOptions {
-  /**
-   * Bytes for keys and values, 4 KiB to 512 GiB. The region takes about 80 bytes an entry besides, and
-   * a block about 12 more. A region of more than 4 GiB needs Node 22. Default 64 MiB.
-   */
-  readonly maxBytes?: number
-  /** Entries that the cache may hold. Default: one for each 256 bytes of `maxBytes`. */
-  readonly maxEntries?: number
-  /** Time to live of entries that are set without one. Default `Infinity`. */
-  readonly ttl?: Duration
-  /**
-   * Parts with a lock and an arena of their own, 1 to 64. Default: one for each 4 MiB and 1,024 entries, at most 16. One value takes at
-   * most half of a shard's bytes.
-   */
-  readonly shards?: number
-  /** Share of a shard's bytes that views may pin before reads give copies, 0 to 1. Default 0.25. */
-  readonly maxPinned?: number
-  /** Milliseconds for deadlines, the same for all threads. Default: the native monotonic clock. */
-  readonly clock?: Clock
-}
-
 export interface AttachOptions {
   /** The clock that the cache was created with, if it was. */
   readonly clock?: Clock
 }
 
-/** A value whose bytes stay in place until it is released. */
-export interface Pinned<V> extends Disposable {
-  readonly value: V
-  /** Lets the bytes go. The value must not be read afterwards: its memory is given to others. */
-  release(): void
-}
-
 const TICK = STAGING_TICK / 8
-const MANY = 8192
 /** Strings of any length stand in the region. */
 const NO_LONG_KEYS = new Uint32Array(0)
-const MAX_MANY_BYTES = 2 ** 33 - 64
 
-/** In which of the reads of a pinned view its bytes are given back. */
-interface Pin {
-  readonly engine: Engine
-  readonly shard: number
-  readonly block: number
-}
-
-function unpin({ engine, shard, block }: Pin): void {
-  engine.address()
-  doubles[STAGING_EXTRA / 8 + 1] = shard
-  doubles[STAGING_EXTRA / 8 + 2] = block
-  native.unpin()
-}
-
-const views = new FinalizationRegistry<Pin>(unpin)
-
-export class SharedCache<V = unknown> {
+export class SharedCache<V = unknown> extends BaseCache<V> {
   readonly #engine: Engine
   readonly #front: Front
   readonly #memory: Memory
@@ -121,50 +75,7 @@ export class SharedCache<V = unknown> {
 
   /** Makes a cache. @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY */
   static create<V = unknown>(options: SharedCacheOptions = {}): SharedCache<V> {
-    refuseUnknownOptions(options, 'SharedCache', [
-      'maxBytes',
-      'maxEntries',
-      'ttl',
-      'shards',
-      'maxPinned',
-      'clock',
-    ])
-    const maxBytes = integerOption(options.maxBytes ?? 64 * 2 ** 20, 'SharedCache.maxBytes', {
-      min: 4096,
-      max: 2 ** 39,
-    })
-    const byDefault = Math.min(2 ** 28, Math.max(16, Math.floor(maxBytes / 256)))
-    const maxEntries = integerOption(options.maxEntries ?? byDefault, 'SharedCache.maxEntries', {
-      min: 1,
-      max: 2 ** 28,
-    })
-    const parts = Math.min(16, Math.floor(maxBytes / 2 ** 22), Math.floor(maxEntries / 1024))
-    const shards = integerOption(
-      options.shards ?? Math.max(1, 2 ** Math.floor(Math.log2(Math.max(1, parts)))),
-      'SharedCache.shards',
-      { min: 1, max: 64 },
-    )
-    const ttl =
-      options.ttl === undefined
-        ? Infinity
-        : parseDuration(options.ttl, 'SharedCache.ttl', { allowInfinity: true })
-    const maxPinned = options.maxPinned ?? 0.25
-    if (typeof maxPinned !== 'number' || !(maxPinned >= 0 && maxPinned <= 1)) {
-      throw new HitpathError(
-        'INVALID_OPTION',
-        `SharedCache.maxPinned must be a number from 0 to 1; got ${describe(maxPinned)}`,
-      )
-    }
-    const clock = clockOption(options.clock, 'SharedCache.clock')
-    const arenaBytes = Math.floor(maxBytes / shards / 64) * 64
-    if (arenaBytes < 512 || arenaBytes > MAX_MANY_BYTES) {
-      throw new HitpathError(
-        'INVALID_OPTION',
-        `SharedCache.shards: ${shards} shards of ${arenaBytes} bytes; a shard has 512 bytes to 8 GiB`,
-      )
-    }
-    const flags = FLAG_SHARED | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
-    const config = [shards, maxEntries, arenaBytes, ttl, flags, Math.round(maxPinned * 100)] as const
+    const { config, clock } = regionConfig(options)
     const region = createRegion(native.regionBytes(...config))
     if (clock !== undefined) stageNow(clock)
     native.create(new Uint8Array(region), randomBytes(16), ...config)
@@ -196,8 +107,10 @@ export class SharedCache<V = unknown> {
         'the cache has a clock of its own: give attach() the same, and only then',
       )
     }
-    this.#engine = new Engine(region, token, clock)
-    this.#front = new Front(this.#engine)
+    const engine = new Engine(region, token, clock)
+    super(engine)
+    this.#engine = engine
+    this.#front = new Front(engine)
     this.#memory = new Memory(this.#engine)
     this.#words = this.#engine.words
     this.#bytes = this.#engine.bytes
@@ -205,7 +118,6 @@ export class SharedCache<V = unknown> {
     this.#stopMaintenance = maintain(this)
   }
 
-  /** The value, or undefined when there is no live entry. Counts as a hit or a miss. */
   get(key: CacheKey): V | undefined {
     if (typeof key === 'string') {
       const slot = this.#front.lookup(key)
@@ -231,7 +143,6 @@ export class SharedCache<V = unknown> {
     return this.#read(key, 0, 0) as V | undefined
   }
 
-  /** As get(), but counts nothing and changes no order. */
   peek(key: CacheKey): V | undefined {
     return this.#read(key, BIT_PEEK, 0) as V | undefined
   }
@@ -273,7 +184,7 @@ export class SharedCache<V = unknown> {
       const seq = words[STAGING_SEQ / 4] as number
       if (tag >= TAG_BUFFER) {
         const value = decodeView(tag, this.#engine.region, offset, length)
-        views.register(memoryOf(value), pin)
+        holdView(value, pin)
         return value
       }
       try {
@@ -378,16 +289,6 @@ export class SharedCache<V = unknown> {
     return setRows(this.#engine, matrix, values, found, ttlOf(options))
   }
 
-  /** Whether a live entry exists. Counts nothing. */
-  has(key: CacheKey): boolean {
-    return this.#engine.remaining(key) !== undefined
-  }
-
-  /** Milliseconds that the entry has still to live, `Infinity` without a deadline, undefined when there is none. */
-  remainingTtl(key: CacheKey): number | undefined {
-    return this.#engine.remaining(key)
-  }
-
   /**
    * Stores a copy of the value.
    * @throws HitpathError UNSUPPORTED_VALUE, INVALID_VALUE (undefined), TOO_LARGE, OUT_OF_MEMORY (pins hold the room), INVALID_KEY
@@ -411,7 +312,6 @@ export class SharedCache<V = unknown> {
     if (words[STAGING_STATUS / 4] !== 0) engine.check()
   }
 
-  /** Removes an entry; whether there was a live one. */
   delete(key: CacheKey): boolean {
     return this.#engine.erase(key)
   }
@@ -419,49 +319,6 @@ export class SharedCache<V = unknown> {
   /** Removes all entries, for all threads. */
   clear(): void {
     this.#engine.clear()
-  }
-
-  /** The value, computed and stored when there is none. An undefined result is returned and not stored. */
-  getOrCompute<K extends CacheKey>(key: K, compute: (key: K) => V, options?: SetOptions): V {
-    const found = this.get(key)
-    if (found !== undefined) return found
-    const value = compute(key)
-    if (value !== undefined) this.set(key, value, options)
-    return value
-  }
-
-  /** The values of many keys, aligned with them. One crossing for strings whose values this thread has seen. */
-  getMany(wanted: readonly CacheKey[]): (V | undefined)[] {
-    const keys = keyList(wanted)
-    const out = new Array<V | undefined>(keys.length).fill(undefined)
-    const slots = new Uint32Array(scratch.buffer, scratch.byteOffset, MANY)
-    for (let from = 0; from < keys.length; from += MANY) {
-      const count = Math.min(MANY, keys.length - from)
-      this.#engine.begin(0)
-      doubles[STAGING_OFFSET / 8] = from
-      words[STAGING_COUNT / 4] = count
-      native.findMany(keys)
-      this.#engine.check()
-      const found = slots.slice(0, count)
-      // What is remembered first: asking for the others may push it out.
-      for (let i = 0; i < count; i++) {
-        if ((found[i] as number) < NO_SLOT - 1) out[from + i] = this.#memory.at(found[i] as number) as V
-      }
-      for (let i = 0; i < count; i++) {
-        if (found[i] === NO_SLOT - 1) out[from + i] = this.get(keys[from + i] as CacheKey)
-      }
-    }
-    return out
-  }
-
-  setMany(entries: Iterable<readonly [key: CacheKey, value: V, options?: SetOptions]>): this {
-    for (const [key, value, options] of entries) this.set(key, value, options)
-    return this
-  }
-
-  /** Removes many entries; for each key whether there was a live one. */
-  deleteMany(keys: readonly CacheKey[]): boolean[] {
-    return keyList(keys).map((key) => this.delete(key))
   }
 
   /** Removes the entries that carry a tag; how many. Costs what it removes. */
@@ -472,11 +329,6 @@ export class SharedCache<V = unknown> {
   /** Removes the entries whose key is a string that matches a glob, as LocalCache.invalidatePattern. */
   invalidatePattern(glob: string): number {
     return this.#engine.erasePattern(glob, () => NO_LONG_KEYS)
-  }
-
-  /** A key made once and used often: its hits cost a few nanoseconds. It belongs to this thread's cache. */
-  key(key: CacheKey): PreparedKey {
-    return this.#engine.prepare(key)
   }
 
   /** A key space of its own in this cache: keys of two scopes never meet, all share the capacity. */
@@ -498,39 +350,13 @@ export class SharedCache<V = unknown> {
     return this.#engine.size()
   }
 
-  /** The keys of live entries, in no order. Survives any change meanwhile. An array's key comes as a prepared key. */
-  *keys(): Generator<string | number | PreparedKey> {
+  *keys(): Generator<IteratedKey> {
     for (const { key } of this.#engine.scan()) yield key
-  }
-
-  *values(): Generator<V> {
-    for (const [, value] of this.entries()) yield value
-  }
-
-  *entries(): Generator<[key: string | number | PreparedKey, value: V]> {
-    for (const { key } of this.#engine.scan()) {
-      const value = this.peek(key)
-      if (value !== undefined) yield [key, value]
-    }
-  }
-
-  [Symbol.iterator](): Generator<[key: string | number | PreparedKey, value: V]> {
-    return this.entries()
   }
 
   /** Counters of all threads; those of others are up to a quarter of a second old. */
   stats(): CacheStats {
     return statsOf(this.#engine, this.#takeHits())
-  }
-
-  /** Groups that a search looks at, over all entries. Walks them all. */
-  probeLengths(): { readonly mean: number; readonly longest: number } {
-    return this.#engine.probeLengths()
-  }
-
-  /** For tests, while no thread writes. @throws HitpathError REGION_CORRUPT when an invariant of the store does not hold */
-  validate(): void {
-    this.#engine.validate()
   }
 
   /**
@@ -547,7 +373,7 @@ export class SharedCache<V = unknown> {
         native.closeRegion()
       }
     } catch (error) {
-      if (!(error instanceof HitpathError && error.code === 'CLOSED')) throw error // else another thread was first
+      if (!isRefusal(error)) throw error // else another thread was first, or there is nothing left to save
     } finally {
       this.#engine.retire()
       this.#front.forget()
@@ -556,8 +382,9 @@ export class SharedCache<V = unknown> {
     }
   }
 
-  [Symbol.dispose](): void {
-    this.close()
+  /** @internal */
+  protected valueOf(slot: number): V | undefined {
+    return this.#memory.at(slot) as V | undefined
   }
 
   /** @internal Called by the timer. */
@@ -571,39 +398,5 @@ export class SharedCache<V = unknown> {
     const hits = this.#prepared + this.#front.takeHits()
     this.#prepared = 0
     return hits
-  }
-}
-
-/** The typed array of a value, whose life decides on the pin: an ndarray's data may outlive the ndarray. */
-function memoryOf(value: unknown): object {
-  return isTypedArray(value) ? value : (value as { readonly data: object }).data
-}
-
-function pinned<V>(value: V, pin: Pin | undefined): Pinned<V> {
-  let held = pin
-  const token = {}
-  const release = (): void => {
-    if (held === undefined) return
-    views.unregister(token)
-    unpin(held)
-    held = undefined
-  }
-  if (pin !== undefined) views.register(memoryOf(value), pin, token)
-  return { value, release, [Symbol.dispose]: release }
-}
-
-// RegionFault of native/core/region.h.
-function refusal(fault: number): HitpathError {
-  switch (fault) {
-    case 3:
-      return new HitpathError('REGION_VERSION', 'the region was laid out by another version of hitpath')
-    case 5:
-      return new HitpathError('REGION_CORRUPT', 'the header of the region is damaged')
-    case 6:
-      return new HitpathError('CLOSED', 'the cache was closed everywhere')
-    case 4:
-      return new HitpathError('INVALID_REGION', 'the region is truncated')
-    default:
-      return new HitpathError('INVALID_REGION', 'the buffer does not hold a region')
   }
 }

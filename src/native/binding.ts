@@ -48,7 +48,8 @@ export interface NativeStats {
   readonly longestHand: number
 }
 
-type Config = readonly [
+/** What a region is made of. */
+export type RegionConfig = readonly [
   shards: number,
   maxEntries: number,
   arenaBytes: number,
@@ -74,8 +75,8 @@ export interface Native {
   findMany(keys: readonly unknown[]): void
   getRows(matrix: unknown, out: unknown, found: unknown): void
   setRows(matrix: unknown, values: unknown, found: unknown): void
-  regionBytes(...config: Config): number
-  create(region: Uint8Array, random: Uint8Array, ...config: Config): void
+  regionBytes(...config: RegionConfig): number
+  create(region: Uint8Array, random: Uint8Array, ...config: RegionConfig): void
   open(region: Uint8Array): Token | number
   remember(words: Uint32Array): void
   close(): void

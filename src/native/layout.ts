@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0x3bcb131e7c29be2fn
+export const LAYOUT_FINGERPRINT = 0x83b2a206a8f93913n
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
@@ -36,6 +36,17 @@ export const SHARD_HEADER_TAG_COUNT = 120
 export const SHARD_HEADER_HAND_STEPS = 124
 export const SHARD_HEADER_WHEEL = 128
 export const SHARD_HEADER_ARENA = 192
+export const SHARD_HEADER_TAG_FREE = 2400
+export const SHARD_HEADER_TAG_TAKEN = 2404
+export const TAG_NODE_LOW = 0
+export const TAG_NODE_HIGH = 8
+export const TAG_NODE_HEAD = 16
+export const TAG_NODE_COUNT = 20
+export const TAG_NODE_NEXT = 24
+export const TAG_LINK_NODE = 0
+export const TAG_LINK_PREV = 4
+export const TAG_LINK_NEXT = 8
+export const TAG_LINK_SLOT = 12
 export const HEADER_MAGIC = 0
 export const HEADER_FINGERPRINT = 8
 export const HEADER_REGION_BYTES = 16
@@ -79,7 +90,7 @@ export const STAGING_DELIVERY = 656
 export const STAGING_SUFFIX_LENGTH = 660
 
 export const SLOT_BYTES = 64
-export const SHARD_HEADER_BYTES = 2400
+export const SHARD_HEADER_BYTES = 2408
 export const HEADER_BYTES = 256
 export const GROUP_SLOTS = 14
 export const GROUP_BYTES = 16
@@ -98,6 +109,13 @@ export const QUEUE_SMALL = 1
 export const QUEUE_MAIN = 2
 export const STATE_OPEN = 1
 export const STATE_CLOSED = 2
+export const STATE_DAMAGED = 4
+export const TAG_NODE_BYTES = 32
+export const TAG_LINK_BYTES = 16
+export const TAG_NODES_PER_ENTRY = 2
+export const LEAST_TAG_NODES = 256
+export const MAX_TAGS = 64
+export const LOCK_HELD = 1262702412
 export const KEY_LATIN1 = 0
 export const KEY_UTF16 = 1
 export const KEY_NUMBER = 2

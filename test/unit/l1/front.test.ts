@@ -53,12 +53,12 @@ describe.each(KINDS)('a key that a %s answers from memory of its place', (_, mak
 
   test('dies at its deadline by the clock of the machine, to a tenth of a millisecond', () => {
     const cache = make()
+    let reads = 0
     for (const ttl of [5, 60, 150, 320]) {
       const before = performance.now()
       cache.set('features:BTC', ttl, { ttl })
       const after = performance.now()
       let last = 0
-      let reads = 0
       for (;;) {
         const asked = performance.now()
         if (cache.get('features:BTC') === undefined) {
@@ -68,9 +68,9 @@ describe.each(KINDS)('a key that a %s answers from memory of its place', (_, mak
         reads++
         last = asked
       }
-      expect(reads).toBeGreaterThan(100)
       expect(last - after).toBeLessThanOrEqual(ttl + 0.1)
     }
+    expect(reads).toBeGreaterThan(1000)
   })
 
   test('keys with equal tails share a place and never each other’s value', () => {

@@ -140,3 +140,38 @@ test('the smallest LocalCache takes an entry with 64 tags', () => {
     cache.validate()
   }
 })
+
+describe('many different tags', () => {
+  test('beside them a value of nearly half a shard is accepted, and they are no pins', () => {
+    const cache = SharedCache.create<string>({ maxBytes: 2 ** 20, maxEntries: 10_000, shards: 1 })
+    for (const length of [20_000, 200_000, 500_000]) {
+      for (let i = 0; i < 20_000; i++)
+        cache.set(`k${i}`, 'v'.repeat(i % 300), { tags: [`of ${length}:${i}`] })
+      expect(cache.set('large', 'x'.repeat(length), { tags: ['large'] }).get('large')).toHaveLength(length)
+    }
+    expect(cache.stats()).toMatchObject({ pinnedBytes: 0, rejections: 0 })
+    cache.validate()
+  })
+
+  test('two of its own for each entry of a LocalCache, or six of a hundred, evict nothing early', () => {
+    const own = new LocalCache<number>({ maxEntries: 1000 })
+    const some = new LocalCache<number>({ maxEntries: 1000 })
+    for (let i = 0; i < 1000; i++) {
+      own.set(`k${i}`, i, { tags: [`a${i}`, `b${i}`] })
+      some.set(`k${i}`, i, { tags: Array.from({ length: 6 }, (_, t) => `t${(i * 7 + t * 13) % 100}`) })
+    }
+    expect([own.size, some.size]).toEqual([1000, 1000])
+    own.validate()
+    some.validate()
+  })
+
+  test('more of them evict entries, and nothing is refused', () => {
+    const cache = new LocalCache<number>({ maxEntries: 500 })
+    for (let i = 0; i < 3000; i++) {
+      cache.set(`k${i}`, i, { tags: Array.from({ length: 20 }, (_, t) => `${i}:${t}`) })
+      expect(cache.get(`k${i}`)).toBe(i)
+    }
+    expect(cache.size).toBeGreaterThan(40)
+    cache.validate()
+  })
+})
