@@ -118,8 +118,10 @@ export function decodeValue(bytes: Uint8Array, options: DecodeOptions = {}): unk
   if (!types.isUint8Array(bytes)) {
     throw new HitpathError('INVALID_ARGUMENT', `bytes must be a Uint8Array; got ${describe(bytes)}`)
   }
-  const { hasTags, hasProtoKey } = scanMessage(bytes)
   const copy = options.copy ?? true
+  const array = soleArray(bytes)
+  if (array !== undefined) return readArrayPayload(array, copy)
+  const { hasTags, hasProtoKey } = scanMessage(bytes)
   // set for each message: another copy of this module, ESM beside CommonJS, writes to the same table
   addExtension(readTag)
   addExtension(copy ? readArrayCopying : readArrayViewing)
@@ -132,6 +134,19 @@ export function decodeValue(bytes: Uint8Array, options: DecodeOptions = {}): unk
     if (cause instanceof HitpathError) throw cause
     throw new HitpathError('INVALID_VALUE', 'a stored value cannot be decoded', { cause })
   }
+}
+
+/** The payload of a message that is one array and nothing else, which needs no msgpack; undefined for any other. */
+function soleArray(bytes: Uint8Array): Uint8Array | undefined {
+  const first = bytes[0] as number
+  if (first < 0xc7 || first > 0xc9) return undefined // ext 8, 16, 32
+  const lengthBytes = 1 << (first - 0xc7)
+  const start = 2 + lengthBytes
+  if (bytes.length < start || bytes[start - 1] !== EXTENSION.array) return undefined
+  let length = 0
+  for (let at = 1; at <= lengthBytes; at++) length = length * 256 + (bytes[at] as number)
+  if (start + length !== bytes.length) return undefined // what is wrong is said by the scan
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length)
 }
 
 function readerFor(copy: boolean, asMaps: boolean): Unpackr {

@@ -19,7 +19,7 @@ export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT')
 }
 
-/** Keys of one command lie partly here, partly there: their slot is being moved. */
+/** Keys of one command lie partly here, partly there, and ioredis is tired of asking: their slot is being moved. */
 export function isSplit(error: unknown): boolean {
-  return error instanceof Error && error.message.includes('TRYAGAIN')
+  return error instanceof Error && /^(?:TRYAGAIN\b|Too many Cluster redirections)/.test(error.message)
 }

@@ -93,7 +93,7 @@ export function dataClient(template: AnyClient, silenceMs: number): AnyClient {
       // A command whose connection closed may have been done: it is not sent again.
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 50,
-      retryDelayOnTryAgain: 20,
+      retryDelayOnTryAgain: 5,
       slotsRefreshInterval: REFRESH_MS,
       slotsRefreshTimeout: CONNECT_LIMIT_MS,
       clusterRetryStrategy: backoff,

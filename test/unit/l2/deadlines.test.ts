@@ -1,0 +1,65 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test, vi } from 'vitest'
+import { HitpathError } from '../../../src/errors.js'
+import { Deadlines } from '../../../src/l2/deadlines.js'
+
+const late = expect.objectContaining({ code: 'L2_TIMEOUT' })
+
+function never<T>(): Promise<T> {
+  return new Promise(() => {})
+}
+
+test('work that is done in time is passed on; its errors are seen as ours', async () => {
+  const deadlines = new Deadlines(1000, () => {}, 1000)
+  const ours = new HitpathError('CLOSED', 'closed')
+  expect(await deadlines.guard(Promise.resolve(1))).toBe(1)
+  await expect(deadlines.guard(Promise.reject(ours))).rejects.toBe(ours)
+  await expect(deadlines.guard(Promise.reject(new Error('no')))).rejects.toMatchObject({
+    code: 'L2_UNAVAILABLE',
+  })
+  const reply = Object.assign(new Error('ERR no'), { name: 'ReplyError' })
+  await expect(deadlines.guard(Promise.reject(reply))).rejects.toMatchObject({
+    code: 'L2_ERROR',
+    cause: reply,
+  })
+  const elsewhere = Object.assign(new Error('CLUSTERDOWN no'), { name: 'ReplyError' })
+  await expect(deadlines.guard(Promise.reject(elsewhere))).rejects.toMatchObject({ code: 'L2_UNAVAILABLE' })
+})
+
+test('each call has its own deadline, in whatever order calls settle', async () => {
+  const deadlines = new Deadlines(100, () => {}, 10_000)
+  const begin = performance.now()
+  const first = deadlines.guard(never())
+  first.catch(() => {})
+  const answered = Array.from({ length: 3000 }, (_, i) => deadlines.guard(delay(i % 50, i)))
+  await delay(60)
+  const second = deadlines.guard(never())
+  await expect(first).rejects.toEqual(late)
+  const firstMs = performance.now() - begin
+  expect((await Promise.all(answered)).length).toBe(3000)
+  await expect(second).rejects.toEqual(late)
+  expect(firstMs).toBeGreaterThan(95)
+  expect(performance.now() - begin).toBeGreaterThan(155)
+  expect(performance.now() - begin).toBeLessThan(600)
+})
+
+test('an answer that arrived while the event loop stood still counts', async () => {
+  const deadlines = new Deadlines(20, () => {}, 10_000)
+  const answer = deadlines.guard(new Promise((resolve) => setTimeout(resolve, 5, 'here')))
+  const until = performance.now() + 60
+  while (performance.now() < until);
+  expect(await answer).toBe('here')
+})
+
+test('silence is reported when nothing is answered for long, not while something is', async () => {
+  const onSilence = vi.fn()
+  const deadlines = new Deadlines(20, onSilence, 80)
+  const ask = () => deadlines.guard(never()).catch(() => {})
+  await ask()
+  await deadlines.guard(Promise.resolve())
+  await ask()
+  await ask()
+  expect(onSilence).not.toHaveBeenCalled()
+  for (let i = 0; i < 5; i++) await ask()
+  expect(onSilence).toHaveBeenCalled()
+})
