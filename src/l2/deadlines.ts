@@ -36,7 +36,7 @@ export class Deadlines {
     return new Promise((resolve, reject) => {
       const call: Call = { dueAt: performance.now() + this.#ms, reject }
       this.#queue.push(call)
-      this.#timer ??= setTimeout(this.#onTimer, this.#ms)
+      this.#timer ??= this.#timerOf(this.#ms)
       work.then(
         (value) => {
           this.#silentSince = 0
@@ -74,6 +74,11 @@ export class Deadlines {
     }
   }
 
+  /** It keeps no process alive: the sockets of calls under way do. */
+  #timerOf(ms: number): NodeJS.Timeout {
+    return setTimeout(this.#onTimer, ms).unref()
+  }
+
   readonly #onTimer = (): void => {
     setImmediate(() => this.#expire())
   }
@@ -85,7 +90,7 @@ export class Deadlines {
       this.#skipSettled()
       const call = this.#queue[this.#head]
       if (call === undefined || call.dueAt > now) {
-        this.#timer = call && setTimeout(this.#onTimer, Math.max(1, call.dueAt - now))
+        this.#timer = call && this.#timerOf(Math.max(1, call.dueAt - now))
         break
       }
       call.reject?.(this.#late())

@@ -4,6 +4,7 @@
  * Always true: once it was up, or could not be reached, a call never waits for it: without a ready connection it is rejected at once.
  */
 import { channel } from 'node:diagnostics_channel'
+import { Socket } from 'node:net'
 import { HitpathError } from '../errors.js'
 import { Deadlines } from './deadlines.js'
 import { failure } from './failure.js'
@@ -149,7 +150,7 @@ export class RedisLink {
   /** A Cluster's nodes find out for themselves: silence of one is not silence of all. */
   #reconnect(): void {
     const client = this.#client
-    if (client !== undefined && !isCluster(client)) client.disconnect(true)
+    if (client !== undefined && !isCluster(client)) renew(client)
   }
 
   /** The server's version and settings, at each connection: it may be another. */
@@ -166,10 +167,17 @@ export class RedisLink {
   }
 }
 
+/** Reconnects at once: a socket that is only ended waits for a peer that may be gone. */
+function renew(client: RedisClient): void {
+  client.disconnect(true)
+  const stream: unknown = Reflect.get(client, 'stream')
+  if (stream instanceof Socket) stream.destroy()
+}
+
 /** A server that accepts connections and says nothing: a new connection may reach a better one. */
-function hurry(client: AnyClient): void {
+function hurry(client: RedisClient): void {
   const timer = setTimeout(() => {
-    if (client.status === 'connect') client.disconnect(true)
+    if (client.status === 'connect') renew(client)
   }, HANDSHAKE_MS)
   timer.unref()
 }

@@ -60,7 +60,7 @@ export class Removal {
         deadlines: this.#calls.deadlines,
         glob: prefixed(scanGlob(glob)),
         accepts: (name) => name[0] === 's' && globMatches(glob, name.slice(1)),
-        onKeys: async (_, keys) => {
+        onKeys: async (keys) => {
           for (const chunk of chunked(keys, UNLINK_CHUNK)) {
             const removed = await this.#calls.unlink(chunk)
             deleted += removed
@@ -90,49 +90,48 @@ export class Removal {
         [origin, this.#busLength, 'new'],
       ),
     )
-    const others = await this.#breakAll('c', '', origin, { from: 1, version: epoch })
-    this.#startSweep([epoch, ...others])
+    await this.#breakAll('c', '', origin, { from: 1, epoch })
+    this.#startSweep(epoch)
     return epoch
   }
 
-  /** @returns the new versions of the buckets from `from` on */
-  #breakAll(
+  async #breakAll(
     kind: string,
     name: string,
     origin: string,
-    { from = 0, version }: { readonly from?: number; readonly version?: number } = {},
-  ): Promise<number[]> {
+    { from = 0, epoch }: { readonly from?: number; readonly epoch?: number } = {},
+  ): Promise<void> {
     const buckets = Array.from({ length: this.#keys.buckets - from }, (_, i) => from + i)
-    return Promise.all(
-      buckets.map(async (bucket) => {
+    const words = [origin, this.#busLength, kind, name, epoch ?? '']
+    await Promise.all(
+      buckets.map((bucket) => {
         const { bus, sequence, generations } = this.#keys.of(bucket)
-        const words = [origin, this.#busLength, kind, name, version ?? '']
-        return Number(await this.#calls.script(scripts.BREAK_ALL, [sequence, generations, bus], words))
+        return this.#calls.script(scripts.BREAK_ALL, [sequence, generations, bus], words)
       }),
     )
   }
 
-  /** Removes entries whose versions are not above their bucket's limit. A later sweep does the work of one under way. */
-  #startSweep(limits: readonly number[]): void {
+  /** Removes entries of older epochs. A later sweep does the work of one under way. */
+  #startSweep(epoch: number): void {
     const before = this.#sweep
     before?.stop.abort()
     const stop = new AbortController()
     const done = (async () => {
       await before?.done
-      await this.#sweepOnce(limits, AbortSignal.any([stop.signal, this.#closing.signal]))
+      await this.#sweepOnce(epoch, AbortSignal.any([stop.signal, this.#closing.signal]))
     })()
     this.#sweep = { stop, done }
   }
 
-  async #sweepOnce(limits: readonly number[], signal: AbortSignal): Promise<void> {
+  async #sweepOnce(epoch: number, signal: AbortSignal): Promise<void> {
     try {
       await scanEntries(await this.#calls.client(), this.#keys, {
         deadlines: this.#calls.deadlines,
         glob: '*',
         accepts: () => true,
-        onKeys: async (bucket, keys) => {
+        onKeys: async (keys) => {
           for (const chunk of chunked(keys, UNLINK_CHUNK))
-            await this.#calls.script(scripts.SWEEP, chunk, [limits[bucket] ?? 0])
+            await this.#calls.script(scripts.SWEEP, chunk, [epoch])
         },
         restMs: SWEEP_REST_MS,
         signal,

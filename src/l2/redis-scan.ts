@@ -18,7 +18,7 @@ export interface ScanOptions {
   readonly glob: Word
   readonly accepts: (name: string) => boolean
   /** Keys of one bucket whose names were accepted. */
-  readonly onKeys: (bucket: number, keys: readonly Buffer[]) => Promise<void>
+  readonly onKeys: (keys: readonly Buffer[]) => Promise<void>
   readonly onScanned?: (keys: number) => void
   /** Milliseconds of rest after each step of a node. Default 0: the network's time is rest enough. */
   readonly restMs?: number
@@ -61,7 +61,7 @@ async function scanNode(
       if (mine === undefined) buckets.set(entry.bucket, [key])
       else mine.push(key)
     }
-    await Promise.all([...buckets].map(([bucket, mine]) => options.onKeys(bucket, mine)))
+    await Promise.all([...buckets.values()].map((mine) => options.onKeys(mine)))
     if (options.restMs !== undefined) await delay(options.restMs, undefined, { ref: false })
   } while (cursor !== '0')
 }

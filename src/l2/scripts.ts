@@ -212,10 +212,7 @@ return version
 `,
 )
 
-/**
- * Breaks all fences of a bucket. ARGV 3 and 4: kind and name of the message, 5: its version, or '' for the new one. Replies with the new
- * version, above which no entry of the bucket has one.
- */
+/** Breaks all fences of a bucket. ARGV 3 and 4: kind and name of the message, 5: the epoch that it belongs to and speaks of, or ''. */
 export const BREAK_ALL = script(
   CLOCK,
   BUS,
@@ -223,7 +220,7 @@ export const BREAK_ALL = script(
 local said = tonumber(ARGV[5])
 if said then seq = math.max(seq, said) end
 local version = tick()
-redis.call('HSET', KEYS[2], '*', digits(version))
+redis.call('HSET', KEYS[2], '*', digits(version) .. (said and '/' .. ARGV[5] or ''))
 announce(ARGV[3], ARGV[4], said or version)
 keep()
 return version
@@ -248,18 +245,18 @@ return epoch
 `,
 )
 
-/** KEYS: entries; ARGV 1: a version. Removes those that are not newer and replies how many. */
-export const SWEEP = script(
-  VERSION_OF,
-  `
+/** KEYS: entries; ARGV 1: an epoch. Removes those that were made under an older one, or are no envelopes, and replies how many. */
+export const SWEEP = script(`
 local old = {}
 for i = 1, #KEYS do
-  if version_of(KEYS[i]) <= tonumber(ARGV[1]) then old[#old + 1] = KEYS[i] end
+  local head = redis.call('GETRANGE', KEYS[i], 0, 47)
+  local epoch = 0
+  if #head == 48 and string.sub(head, 1, 2) == '\\193h' then epoch = struct.unpack('<d', string.sub(head, 41, 48)) end
+  if epoch < tonumber(ARGV[1]) then old[#old + 1] = KEYS[i] end
 end
 if #old == 0 then return 0 end
 return redis.call('UNLINK', unpack(old))
-`,
-)
+`)
 
 /** KEYS 1: any key of the node that is asked. Replies with seconds and microseconds. */
 export const TIME = script(`return redis.call('TIME')`)

@@ -8,6 +8,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 interface Link {
   readonly near: Socket
   readonly far: Socket
+  stranded: boolean
 }
 
 export class TcpProxy {
@@ -48,6 +49,11 @@ export class TcpProxy {
     this.#open = new Promise((resolve) => {
       this.#resume = resolve
     })
+  }
+
+  /** The open connections are half open for ever, as if the peer's machine were gone; new ones work. */
+  strand(): void {
+    for (const link of this.#links) link.stranded = true
   }
 
   /** Back to normal after `pause`, `delay` and `refuse`. */
@@ -98,7 +104,7 @@ export class TcpProxy {
     }
     const far = connect({ port: this.#target, host: '127.0.0.1', noDelay: true })
     far.on('error', () => {})
-    const link: Link = { near, far }
+    const link: Link = { near, far, stranded: false }
     this.#links.add(link)
     this.#pipe(near, far, link)
     this.#pipe(far, near, link)
@@ -107,6 +113,7 @@ export class TcpProxy {
   #pipe(from: Socket, to: Socket, link: Link): void {
     let tail: Promise<unknown> = Promise.resolve()
     const after = (act: () => void) => {
+      if (link.stranded) return
       const due = Date.now() + this.#delayMs
       tail = tail.then(async () => {
         await this.#open

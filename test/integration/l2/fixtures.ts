@@ -24,8 +24,8 @@ export const VERSIONS = [
 export const me = { origin: 'me' }
 export const other = { origin: 'other' }
 
-export function envelope(value: unknown): Buffer {
-  return encodeEnvelope({ freshUntil: Number.POSITIVE_INFINITY }, value)
+export function envelope(value: unknown, epoch = 0): Buffer {
+  return encodeEnvelope({ freshUntil: Number.POSITIVE_INFINITY, epoch }, value)
 }
 
 export function write(name: string, value: unknown, more: Partial<L2Write> = {}): L2Write {

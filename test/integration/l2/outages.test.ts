@@ -1,4 +1,7 @@
 /** What RedisStore does when the server forgets, freezes, dies, comes back, or is not there. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -73,6 +76,13 @@ describe.each(VERSIONS)('an outage, $ioredis', ({ makeRedis }) => {
     await waitFor('an answer', async () => (await store.get('sa')) !== null)
   })
 
+  test('a link whose peer is gone without a word is made anew', async () => {
+    proxy.strand()
+    const begin = performance.now()
+    await waitFor('an answer', async () => (await store.get('sa')) !== null)
+    expect(performance.now() - begin).toBeLessThan(5000)
+  })
+
   test('without a connection calls are rejected at once', async () => {
     server.kill()
     await waitFor('the loss', () =>
@@ -139,6 +149,45 @@ describe.each(VERSIONS)('an outage, $ioredis', ({ makeRedis }) => {
     await mine.close()
     client.disconnect()
   })
+})
+
+test('a server that is too old is refused', async () => {
+  const info = '# Server\r\nredis_version:6.0.16\r\n'
+  const old = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (data) => {
+      for (const name of String(data).match(/\n(info|client|hello)\r/gi) ?? [])
+        socket.write(/info/i.test(name) ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n')
+    })
+  })
+  await once(old.listen(0, '127.0.0.1'), 'listening')
+  const { port } = old.address() as AddressInfo
+  const store = new RedisStore({ host: '127.0.0.1', port, commandTimeout: '2s' })
+  for (let i = 0; i < 2; i++) {
+    await expect(store.get('sa')).rejects.toMatchObject({
+      code: 'L2_ERROR',
+      message: 'Redis 6.2 or later is needed; the server is 6.0.16',
+    })
+  }
+  await store.close()
+  old.close()
+})
+
+test.each([
+  ['noeviction', 'writes fail'],
+  ['allkeys-lru', 'may evict counters'],
+  ['volatile-lru', undefined],
+])('a bounded server with %s: %s', async (policy, warning) => {
+  const warnings: string[] = []
+  const listen = (message: unknown) => warnings.push((message as { message: string }).message)
+  subscribe('hitpath:l2:warning', listen)
+  const server = await RedisServer.start({ args: ['--maxmemory', '50mb', '--maxmemory-policy', policy] })
+  const store = new RedisStore({ url: server.url })
+  await store.ping()
+  unsubscribe('hitpath:l2:warning', listen)
+  expect(warnings).toEqual(warning === undefined ? [] : [expect.stringContaining(warning)])
+  await store.close()
+  await server.stop()
 })
 
 test('the first call waits for the connection, and is rejected when there is none', async () => {

@@ -2,9 +2,9 @@
  * Clients of one real server, each with connections of its own, whose calls and messages a test holds where it wants them.
  */
 import { Redis } from 'ioredis'
-import { LocalCache, RedisStore, TieredCache, type TieredCacheOptions } from '../../../src/index.js'
 import type { Bus, BusMessage, GapReason, Unsubscribe } from '../../../src/coherence/bus.js'
 import type { LatencyHistogram } from '../../../src/coherence/latency-histogram.js'
+import { LocalCache, RedisStore, TieredCache, type TieredCacheOptions } from '../../../src/index.js'
 import type { L2Store } from '../../../src/l2/store.js'
 import { busOf } from '../../../src/tiered/second-tier.js'
 import { RedisServer, TcpProxy, waitFor } from '../../support/redis.js'
@@ -96,9 +96,13 @@ export class HeldBus implements Bus {
 
   /** Waits until so many messages of the kind have come in. */
   async hears(kind: BusMessage['kind'], count = 1): Promise<void> {
-    await waitFor(`${count} messages of ${kind}`, () => this.heard.filter((m) => m.kind === kind).length >= count, {
-      everyMs: 2,
-    })
+    await waitFor(
+      `${count} messages of ${kind}`,
+      () => this.heard.filter((m) => m.kind === kind).length >= count,
+      {
+        everyMs: 2,
+      },
+    )
   }
 
   start(signal?: AbortSignal): Promise<void> {

@@ -1,0 +1,186 @@
+/** Links that break, and servers that go: R8, R9, and what is served meanwhile. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { waitFor } from '../../support/redis.js'
+import { World } from './world.js'
+
+const QUICK = { l2Timeout: 200, breaker: { failures: 2, resetAfter: 50 } } as const
+
+test('R8: the link drops, a key changes, it comes back: the change is heard', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client()
+  const b = await world.client({ port: proxy.port, whenUnlinked: 'serve', ...QUICK })
+  await a.cache.set('key', 'old')
+  await b.bus.hears('set')
+  expect(await b.cache.get('key')).toBe('old')
+  const links: boolean[] = []
+  b.cache.on('link', ({ up }) => links.push(up))
+  proxy.refuse()
+  await waitFor('the link to be down', () => links.at(-1) === false)
+  await a.cache.set('key', 'new')
+  expect(b.cache.getSync('key')).toBe('old')
+  proxy.resume()
+  await waitFor('the link to be up', () => links.at(-1) === true)
+  expect(b.cache.getSync('key')).toBeUndefined()
+  await waitFor('the second tier', async () => (await b.cache.get('key')) === 'new')
+  expect(b.cache.stats().gaps).toBe(1)
+})
+
+test.each([
+  ['the stream was trimmed', ['xtrim', 'hp:{world#0}:bus', 'maxlen', '0']],
+  ['the server was flushed', ['flushall']],
+])('R8: the link comes back and %s: nothing from before is served', async (_, command) => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client()
+  const b = await world.client({ port: proxy.port, whenUnlinked: 'serve', ...QUICK })
+  await a.cache.set('key', 'old')
+  await a.cache.set('tagged', 'old', { tags: ['t'] })
+  expect(await b.cache.getMany(['key', 'tagged'])).toEqual(['old', 'old'])
+  const links: boolean[] = []
+  b.cache.on('link', ({ up }) => links.push(up))
+  proxy.refuse()
+  await waitFor('the link to be down', () => links.at(-1) === false)
+  await a.cache.set('key', 'new')
+  await a.cache.invalidateTag('t')
+  await world.server.command(...command)
+  await a.cache.set('other', 1)
+  proxy.resume()
+  await waitFor('the link to be up', () => links.at(-1) === true)
+  expect(b.cache.getSync('key')).toBeUndefined()
+  expect(b.cache.getSync('tagged')).toBeUndefined()
+  expect(b.cache.stats().gaps).toBe(2)
+})
+
+test('R8: a half-open link, where nothing arrives and nothing fails, is found; the first tier is bypassed', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client()
+  const b = await world.client({ port: proxy.port, whenUnlinked: 'bypass', ...QUICK })
+  await a.cache.set('key', 'old')
+  await b.bus.hears('set')
+  expect(await b.cache.get('key')).toBe('old')
+  expect(b.cache.getSync('key')).toBe('old')
+  proxy.pause()
+  await a.cache.set('key', 'new')
+  await waitFor('the silence to be noticed', () => b.cache.getSync('key') === undefined, { timeoutMs: 5000 })
+  expect(b.cache.stats().linked).toBe(false)
+  proxy.resume()
+  await waitFor('the second tier', async () => (await b.cache.get('key')) === 'new')
+  await waitFor('the first tier', async () => {
+    await b.cache.get('key')
+    return b.cache.getSync('key') === 'new'
+  })
+})
+
+test('R9: a delete while the second tier is away holds, and is made before anything is read again', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client({ port: proxy.port, ...QUICK })
+  const b = await world.client()
+  await a.cache.set('key', 'old')
+  proxy.refuse()
+  expect(await a.cache.delete('key')).toEqual({ existed: true, queued: true })
+  expect(await a.cache.get('key')).toBeUndefined()
+  expect(await b.cache.get('key')).toBe('old')
+  proxy.resume()
+  const seen: unknown[] = []
+  await waitFor('the replay', async () => {
+    seen.push(await a.cache.get('key'))
+    return a.cache.stats().replaying === 0
+  })
+  seen.push(await a.cache.get('key'))
+  expect(new Set(seen)).toEqual(new Set([undefined]))
+  await b.bus.hears('delete')
+  expect(await b.cache.get('key')).toBeUndefined()
+})
+
+test('R9: tags, patterns, clears and sets of an outage arrive in order', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client({ port: proxy.port, ...QUICK })
+  const b = await world.client()
+  await a.cache.setMany([
+    ['tagged', 'old', { tags: ['t'] }],
+    ['f:1', 'old'],
+    ['kept', 'old'],
+  ])
+  await b.cache.getMany(['tagged', 'f:1', 'kept'])
+  proxy.refuse()
+  for (const result of [
+    await a.cache.invalidateTag('t'),
+    await a.cache.set('tagged', 'new', { tags: ['t'] }),
+    await a.cache.invalidatePattern('f:*'),
+    await a.cache.set('f:2', 'new'),
+  ]) {
+    expect(result.queued).toBe(true)
+  }
+  expect(a.cache.getSync('tagged')).toBe('new')
+  proxy.resume()
+  await waitFor('the replay', () => a.cache.stats().replaying === 0)
+  await b.bus.hears('pattern')
+  expect(await b.cache.getMany(['tagged', 'f:1', 'f:2', 'kept'])).toEqual(['new', undefined, 'new', 'old'])
+})
+
+test('a server that is killed and comes back empty: nothing stale, and the load goes on', async () => {
+  await using world = await World.start()
+  const a = await world.client(QUICK)
+  await a.cache.set('key', 'old')
+  world.server.kill()
+  expect(a.cache.getSync('key')).toBe('old')
+  const begin = performance.now()
+  expect(await a.cache.getOrSet('other', () => 'made')).toBe('made')
+  expect(performance.now() - begin).toBeLessThan(1500)
+  await world.server.restart()
+  await waitFor('the link', () =>
+    a.cache.stats().linked && a.cache.stats().circuit === 'closed'
+      ? true
+      : a.cache.get('x').then(() => false),
+  )
+  expect(await a.cache.get('key')).toBeUndefined()
+  await a.cache.set('key', 'new')
+  expect(a.cache.getSync('key')).toBe('new')
+})
+
+test('a frozen server: what the first tier has is answered at once, the rest by its deadline', async () => {
+  await using world = await World.start()
+  const a = await world.client(QUICK)
+  await a.cache.set('key', 'value')
+  world.server.freeze()
+  try {
+    let longest = 0
+    let deadline = 0
+    for (let i = 0; i < 20; i++) {
+      let begin = performance.now()
+      expect(await a.cache.get('key')).toBe('value')
+      longest = Math.max(longest, performance.now() - begin)
+      begin = performance.now()
+      expect(await a.cache.get(`none${i}`)).toBeUndefined()
+      deadline = Math.max(deadline, performance.now() - begin)
+    }
+    expect(longest).toBeLessThan(20)
+    expect(deadline).toBeLessThan(600)
+  } finally {
+    world.server.thaw()
+  }
+  await waitFor('the circuit to close', async () => {
+    await a.cache.get('none')
+    return a.cache.stats().circuit === 'closed'
+  })
+})
+
+test('tracking: a writer that does not know hitpath is heard', async () => {
+  await using world = await World.start()
+  const a = await world.client({ kind: 'tracking' })
+  const b = await world.client({ kind: 'tracking' })
+  await a.cache.set('key', 'v1')
+  await waitFor('a copy that stays', async () => {
+    await b.cache.get('key')
+    await delay(20)
+    return b.cache.getSync('key') === 'v1'
+  })
+  await world.server.command('del', 'hp:{world#0}:e:skey')
+  await waitFor('the news', () => b.cache.getSync('key') === undefined)
+  expect(await b.cache.get('key')).toBeUndefined()
+})
