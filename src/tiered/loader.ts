@@ -189,7 +189,14 @@ export class Loader<V> {
     for (;;) {
       const [guarded] = await this.guards([named], policy, job.tags, leaseMs)
       const { fence } = guarded as Guarded
-      const mine = fence === undefined || leaseMs === 0 || fence.lease !== undefined
+      if (fence?.lease !== undefined) {
+        // Who held it before may have written between our read and our lease.
+        const found = await this.#reader.read(named, policy)
+        if (found === undefined || !this.#answers(found, stale)) return guarded as Guarded
+        this.#release(fence)
+        return { entry: found }
+      }
+      const mine = fence === undefined || leaseMs === 0
       if (mine || core.time.now() >= deadline) return guarded as Guarded
       if (stale !== undefined) {
         core.events.emit('stale', { key: named.name, reason: 'lease' })
