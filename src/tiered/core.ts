@@ -69,6 +69,13 @@ const NO_COUNTS: Counters = {
   dropped: 0,
 }
 
+/** A read of the second tier that others may share while nothing overtook it. */
+export interface Reading<V> {
+  readonly token: Token
+  readonly ownWrites: Token
+  readonly entry: Promise<Entry<V> | undefined>
+}
+
 export interface CoreParts {
   readonly settings: Settings
   readonly l1: FirstTier
@@ -88,6 +95,8 @@ export class Core<V> {
   readonly time: Time
   readonly origin: string
   readonly generations: Generations
+  /** Bumped by writes of this process's own: they break reads under way, and nothing else. */
+  readonly ownWrites = new Generations()
   readonly tags: TagVersions
   readonly serverClock: ServerClock
   readonly guard: Guard
@@ -95,7 +104,7 @@ export class Core<V> {
   readonly claims: Claims | undefined
   readonly counters: Counters = { ...NO_COUNTS }
   /** Reads and computations under way, by name: at most one of each that may still be joined. */
-  readonly reads = new Map<string, { readonly token: Token; readonly entry: Promise<Entry<V> | undefined> }>()
+  readonly reads = new Map<string, Reading<V>>()
   readonly flights = new Map<string, Flight<V>>()
   /** Work that nobody waits for; `close` does. */
   readonly background = new Set<Promise<unknown>>()
@@ -107,7 +116,7 @@ export class Core<V> {
   /** Since when the bus is silent; undefined while it is not, or there is none. */
   unlinkedSince: number | undefined
   closed = false
-  readonly #shared: boolean
+  readonly shared: boolean
   /** Entries of other threads that came before are not believed. */
   #bornAfter = Number.NEGATIVE_INFINITY
   #lastStamp = 0
@@ -122,7 +131,7 @@ export class Core<V> {
     this.origin = parts.origin
     this.names = new Names(parts.l1, parts.prefix)
     this.time = timeOf(settings.clock)
-    this.#shared = 'handle' in parts.l1
+    this.shared = 'handle' in parts.l1
     this.generations = new Generations(parts.threads)
     this.claims = parts.threads === undefined ? undefined : new Claims(parts.threads, Generations.BYTES)
     this.serverClock = new ServerClock({ now: this.time.now })
@@ -142,7 +151,7 @@ export class Core<V> {
     })
     this.epochKnown = l2 === undefined
     if (this.bus !== undefined) this.unlinkedSince = this.time.now()
-    if (this.#shared) this.#bornAfter = monotonicNow()
+    if (this.shared) this.#bornAfter = monotonicNow()
   }
 
   /** How long versions of tags must live: longer than any entry that was just made. */
@@ -224,7 +233,7 @@ export class Core<V> {
 
   /** What another thread put into a SharedCache, seen here for the first time. */
   #bind(entry: Entry<V>): boolean {
-    if (!this.#shared || entry.bound !== NO_PASS) return false
+    if (!this.shared || entry.bound !== NO_PASS) return false
     if (entry.born <= this.#bornAfter || entry.epoch !== this.epoch) return false
     if (entry.tagNames !== null && entry.tagNames.length > 0) {
       const states: TagState[] = []
@@ -244,7 +253,7 @@ export class Core<V> {
   date(entry: Entry<V>, policy: Policy, now: number): void {
     const clamp = this.unlinkedSince === undefined ? Infinity : this.settings.whenUnlinked
     const l1Ttl = Math.min(this.jittered(policy.l1Ttl, policy.jitter), clamp)
-    entry.born = this.#shared ? monotonicNow() : now
+    entry.born = this.shared ? monotonicNow() : now
     entry.until = Math.min(entry.freshUntil, now + l1Ttl)
     entry.beta = policy.beta
     entry.checkAt = Math.min(
@@ -254,14 +263,21 @@ export class Core<V> {
   }
 
   /** Whether the entry now stands in the first tier. */
-  put({ l1, name }: Named, entry: Entry<V>, token: Token, policy: Policy): boolean {
+  put({ l1, name }: Named, entry: Entry<V>, token: Token, policy: Policy, ownWrites?: Token): boolean {
     if (!policy.l1 || this.closed) return false
     const now = this.time.now()
     this.date(entry, policy, now)
     const last = keptForGrace(entry) ? entry.deadAt : entry.until
     const present = this.peek(l1)
-    const newer = present !== undefined && present.bound === this.pass && present.version > entry.version
-    if (!(last > now) || newer || !tagsOfEntryHold(entry) || !this.generations.unchanged(token)) {
+    const newer = present !== undefined && this.#standing(present) && present.version > entry.version
+    const overtaken = ownWrites !== undefined && !this.ownWrites.unchanged(ownWrites)
+    if (
+      !(last > now) ||
+      newer ||
+      overtaken ||
+      !tagsOfEntryHold(entry) ||
+      !this.generations.unchanged(token)
+    ) {
       this.counters.notKept++
       return false
     }
@@ -269,14 +285,14 @@ export class Core<V> {
     entry.bound = this.pass
     entry.pass = entry.tags === null && !entry.negative && entry.checkAt === Infinity ? this.pass : NO_PASS
     try {
-      this.l1.set(l1, (this.#shared ? unbound(entry) : entry) as never, { ttl: last - now })
+      this.l1.set(l1, (this.shared ? unbound(entry) : entry) as never, { ttl: last - now })
     } catch (error) {
       this.l1.delete(l1)
       this.report(error)
       this.tellDrop(`l1 refused ${name}`, 1)
       return false
     }
-    if (!this.#shared || this.generations.unchanged(token)) return true
+    if (!this.shared || this.generations.unchanged(token)) return true
     this.l1.delete(l1)
     return false
   }
@@ -284,8 +300,12 @@ export class Core<V> {
   /** Removes what is older than `version`. */
   drop(l1: Named['l1'], version: number): void {
     const present = this.peek(l1)
-    if (present !== undefined && !(present.bound === this.pass && present.version >= version))
-      this.l1.delete(l1)
+    if (present !== undefined && !(this.#standing(present) && present.version >= version)) this.l1.delete(l1)
+  }
+
+  /** Whether it is of this pass, or of another thread that shares the first tier. */
+  #standing(present: Entry<V>): boolean {
+    return present.bound === this.pass || (this.shared && present.bound === NO_PASS)
   }
 
   // ---- tags ----

@@ -81,11 +81,11 @@ export class BusLink {
     const core = this.#core
     const l1 = core.names.l1Of(name)
     if (l1 === undefined) return
-    if (foreign) {
-      core.generations.bump(name)
-      const flight = core.flights.get(name)
-      if (flight !== undefined) flight.overtaken = true
-    }
+    if (foreign) core.generations.bump(name)
+    else core.ownWrites.bump(name)
+    // Of the threads that share an origin each breaks its own.
+    const flight = foreign || core.shared ? core.flights.get(name) : undefined
+    if (flight !== undefined) flight.overtaken = true
     core.drop(l1, version)
     this.#wake(name)
   }

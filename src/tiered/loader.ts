@@ -21,6 +21,7 @@ import type { Named } from './names.js'
 import { type Policy, tagList } from './options.js'
 import type { Reader } from './reader.js'
 import type { Replayer } from './replayer.js'
+import type { Claims } from './thread-flight.js'
 import { monotonicNow } from './time.js'
 
 export type Factory<V> = (context: FactoryContext<V>) => V | undefined | Promise<V | undefined>
@@ -50,8 +51,9 @@ export interface Guarded {
   readonly stamp: number
 }
 
-/** How long another thread's claim is waited for, when the factory has no hard timeout. */
-const CLAIM_MS = 30_000
+/** A claim of a thread that does not renew it is taken over after this. */
+const CLAIM_MS = 1500
+const RENEW_MS = 300
 const LEASE_POLL_MS = 50
 
 export class Loader<V> {
@@ -122,20 +124,23 @@ export class Loader<V> {
     stale: Entry<V> | undefined,
   ): Promise<Entry<V> | undefined> {
     const core = this.#core
-    const { named, policy } = job
-    const holdMs = Math.min(policy.hard, CLAIM_MS)
-    let claim = core.claims?.take(named.name, monotonicNow(), holdMs)
+    const { named } = job
+    const claims = core.claims as Claims
+    let claim = claims.take(named.name, monotonicNow(), CLAIM_MS)
     while (claim instanceof Promise) {
       await claim
       core.refuseClosed()
       const present = core.peek(named.l1)
       if (present !== undefined && core.judge(present) === 'fresh') return present
-      claim = core.claims?.take(named.name, monotonicNow(), holdMs)
+      claim = claims.take(named.name, monotonicNow(), CLAIM_MS)
     }
+    const held = claim
+    const renewal = setInterval(() => claims.renew(held, monotonicNow(), CLAIM_MS), RENEW_MS)
     try {
       return await this.#compute(job, flight, stale)
     } finally {
-      if (claim !== undefined) core.claims?.give(claim)
+      clearInterval(renewal)
+      claims.give(held)
     }
   }
 
@@ -367,7 +372,10 @@ export class Loader<V> {
         if (version === undefined) {
           core.counters.fencedOut++
           out.keep = false
-        } else out.entry.version = version
+        } else {
+          out.entry.version = version
+          core.ownWrites.bump(out.made.named.name)
+        }
       }
     } catch (error) {
       // Whether it was written is not known; that it may be served here is, as far as this process heard.

@@ -37,10 +37,16 @@ export class Reader<V> {
     if (core.l2 === undefined || !policy.l2) return Promise.resolve(undefined)
     const { name } = named
     const under = core.reads.get(name)
-    if (under !== undefined && core.generations.unchanged(under.token)) return under.entry
+    if (
+      under !== undefined &&
+      core.generations.unchanged(under.token) &&
+      core.ownWrites.unchanged(under.ownWrites)
+    )
+      return under.entry
     const token = core.generations.token(name)
-    const entry = this.#read(named, policy, token)
-    const read = { token, entry }
+    const ownWrites = core.ownWrites.token(name)
+    const entry = this.#read(named, policy, token, ownWrites)
+    const read = { token, ownWrites, entry }
     core.reads.set(name, read)
     const end = (): void => {
       if (core.reads.get(name) === read) core.reads.delete(name)
@@ -49,7 +55,7 @@ export class Reader<V> {
     return entry
   }
 
-  async #read(named: Named, policy: Policy, token: Token): Promise<Entry<V> | undefined> {
+  async #read(named: Named, policy: Policy, token: Token, ownWrites: Token): Promise<Entry<V> | undefined> {
     const core = this.#core
     const l2 = core.l2 as L2Store
     try {
@@ -60,7 +66,7 @@ export class Reader<V> {
       ])
       if (bytes === null) return this.#missed()
       const entry = await this.#believed(named, bytes)
-      return this.#kept(named, entry, policy, token)
+      return this.#kept(named, entry, policy, token, ownWrites)
     } catch (error) {
       return this.#failed(error)
     }
@@ -72,6 +78,7 @@ export class Reader<V> {
     const { l2 } = core
     if (l2 === undefined || !policy.l2 || all.length === 0) return all.map(() => undefined)
     const tokens = all.map(({ name }) => core.generations.token(name))
+    const ownWrites = all.map(({ name }) => core.ownWrites.token(name))
     try {
       await this.#start.ready()
       await this.#replayer.beforeRead(all)
@@ -98,7 +105,7 @@ export class Reader<V> {
         const head = heads[at]
         const entry =
           head === undefined ? await this.#foreign(named, bytes) : this.#entry(bytes, head, states)
-        entries[i] = this.#kept(named, entry, policy, tokens[i] as Token)
+        entries[i] = this.#kept(named, entry, policy, tokens[i] as Token, ownWrites[i] as Token)
       }
       return entries
     } catch (error) {
@@ -201,11 +208,17 @@ export class Reader<V> {
     })
   }
 
-  #kept(named: Named, entry: Entry<V> | undefined, policy: Policy, token: Token): Entry<V> | undefined {
+  #kept(
+    named: Named,
+    entry: Entry<V> | undefined,
+    policy: Policy,
+    token: Token,
+    ownWrites: Token,
+  ): Entry<V> | undefined {
     const core = this.#core
     if (entry === undefined) return this.#missed()
     core.counters.l2Hits++
-    if (core.put(named, entry, token, policy) && core.events.wants('promote'))
+    if (core.put(named, entry, token, policy, ownWrites) && core.events.wants('promote'))
       core.events.emit('promote', { key: named.name })
     return entry
   }

@@ -49,6 +49,11 @@ export class Claims {
     return this.#wait(word, seen, left)
   }
 
+  /** Prolongs a claim that is still held. */
+  renew({ word, id }: Claim, nowMs: number, holdMs: number): void {
+    if (Atomics.load(this.#words, word) === id) Atomics.store(this.#words, word + 1, deadline(nowMs + holdMs))
+  }
+
   /** Only the holder's word is cleared: one whose time was over may be another's by now. */
   give({ word, id }: Claim): void {
     if (Atomics.compareExchange(this.#words, word, id, 0) === id) Atomics.notify(this.#words, word)

@@ -105,7 +105,7 @@ export class TieredCache<V = unknown> {
       bus: l2 === undefined ? undefined : busOf(l2, options.bus),
       prefix: inside,
       threads: this.#threads,
-      origin: randomBytes(6).toString('base64url'),
+      origin: this.#threads === undefined ? randomBytes(6).toString('base64url') : originOf(this.#threads),
     })
     this.#core = core
     this.#gate = core.gate
@@ -547,8 +547,18 @@ function claim(l1: FirstTier, namespace: string): void {
   taken.set(l1, namespace)
 }
 
+const ORIGIN_AT = Generations.BYTES + Claims.BYTES
+const ORIGIN_BYTES = 6
+
 function newThreads(): SharedArrayBuffer {
-  return new SharedArrayBuffer(Generations.BYTES + Claims.BYTES)
+  const threads = new SharedArrayBuffer(ORIGIN_AT + 8)
+  new Uint8Array(threads).set(randomBytes(ORIGIN_BYTES), ORIGIN_AT)
+  return threads
+}
+
+/** Threads that share a first tier write as one: what one of them removed is removed for all. */
+function originOf(threads: SharedArrayBuffer): string {
+  return Buffer.from(new Uint8Array(threads).slice(ORIGIN_AT, ORIGIN_AT + ORIGIN_BYTES)).toString('base64url')
 }
 
 export type { Bus }

@@ -259,6 +259,7 @@ export class Writer<V> {
     const core = this.#core
     if (version !== undefined) entry.version = version
     this.#overtake(named.name)
+    core.ownWrites.bump(named.name)
     if (!core.put(named, entry, token, policy)) core.drop(named.l1, entry.version)
     if (core.events.wants('set')) core.events.emit('set', { key: named.name, queued: false })
     return DONE
@@ -268,6 +269,7 @@ export class Writer<V> {
     const core = this.#core
     const { bytes, ttlMs } = write as L2Write
     this.#replayer.queue.set(named.name, bytes, ttlMs, entry.version)
+    core.ownWrites.bump(named.name)
     this.#replayer.queued()
     if (!core.put(named, entry, token, policy)) core.drop(named.l1, entry.version)
     if (core.events.wants('set')) core.events.emit('set', { key: named.name, queued: true })

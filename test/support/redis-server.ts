@@ -101,6 +101,7 @@ export class RedisServer {
     const child = this.#process
     if (child === undefined) return
     this.kill()
+    child.ref() // or the process that waits here may end first
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     this.#process = undefined
   }

@@ -77,15 +77,20 @@ test('R8: a half-open link, where nothing arrives and nothing fails, is found; t
 test('R9: a delete while the second tier is away holds, and is made before anything is read again', async () => {
   await using world = await World.start()
   const proxy = await world.proxy()
-  const a = await world.client({ port: proxy.port, ...QUICK })
+  // The circuit stays closed, so that nothing but the tombstone keeps reads away.
+  const a = await world.client({ port: proxy.port, l2Timeout: 200, breaker: { failures: 1000 } })
   const b = await world.client()
   await a.cache.set('key', 'old')
   proxy.refuse()
   expect(await a.cache.delete('key')).toEqual({ existed: true, queued: true })
   expect(await a.cache.get('key')).toBeUndefined()
   expect(await b.cache.get('key')).toBe('old')
+  const hold = a.holds.hold('deleteMany', 'request')
   proxy.resume()
-  const seen: unknown[] = []
+  await hold.reached
+  // The second tier can be read again, and still has the old value.
+  const seen = [await a.cache.get('key'), (await a.cache.getMany(['key']))[0]]
+  hold.release()
   await waitFor('the replay', async () => {
     seen.push(await a.cache.get('key'))
     return a.cache.stats().replaying === 0

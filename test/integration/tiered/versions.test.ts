@@ -77,6 +77,7 @@ test('R7: a tag that is read or announced again is not invalidated again', async
   await a.cache.invalidateTag('t')
   await b.bus.hears('tag')
   await a.cache.set('key', 'value', { tags: ['t'] })
+  await b.bus.hears('set')
   expect(await b.cache.get('key')).toBe('value')
   for (const message of b.bus.heard.filter(({ kind }) => kind === 'tag')) b.bus.deliver(message)
   const [first] = await b.store.tagVersions(['t'], 60_000)
