@@ -130,13 +130,15 @@ export class Loader<V> {
     while (claim instanceof Promise) {
       await claim
       core.refuseClosed()
-      const present = core.peek(named.l1)
-      if (present !== undefined && core.judge(present) === 'fresh') return present
       claim = claims.take(named.name, monotonicNow(), CLAIM_MS)
     }
     const held = claim
     const renewal = setInterval(() => claims.renew(held, monotonicNow(), CLAIM_MS), RENEW_MS)
     try {
+      // Who held it before may have put it here since we looked.
+      const present = core.peek(named.l1)
+      if (present !== undefined && core.judge(present) === 'fresh' && this.#answers(present, stale))
+        return present
       return await this.#compute(job, flight, stale)
     } finally {
       clearInterval(renewal)
