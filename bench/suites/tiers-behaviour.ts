@@ -87,6 +87,7 @@ export async function tagged(): Promise<{ readonly idle: number; readonly busy: 
   for (let from = 0; from < TAGGED; from += 1000) await cache.setMany(entries.slice(from, from + 1000))
   if (cache.getSync('t5') !== 5) throw new Error('the entries are not in the first tier')
   ;(globalThis as { gc?: () => void }).gc?.()
+  await sleep(300)
   const idle = await longestTurn(async () => sleep(50))
   const busy = await longestTurn(async () => {
     await cache.invalidateTag('all')

@@ -6,24 +6,23 @@
  * a bucket is being moved the server refuses scripts on names that it does not have yet: those writes fail as L2_UNAVAILABLE or
  * L2_TIMEOUT with nothing done; reads go on.
  */
-import { randomBytes } from 'node:crypto'
-import { describe, HitpathError } from '../errors.js'
-import { announced, checkNamespace, Keyspace, type Word } from './names.js'
+import { checkNamespace, Keyspace } from './names.js'
 import { chunked, grouped, RedisCalls } from './redis-calls.js'
 import type { RedisClient } from './redis-client.js'
 import { RedisLink } from './redis-link.js'
 import { type CheckedOptions, checkOptions, type RedisStoreOptions } from './redis-options.js'
 import { Removal } from './redis-removal.js'
+import { argument, BucketWrites, ttlWord } from './redis-writes.js'
 import * as scripts from './scripts.js'
 import type { CallOptions, Deleted, Fence, L2Store, L2Write, PatternProgress, Written } from './store.js'
+
+export type { RedisConnectionOptions, RedisStoreOptions } from './redis-options.js'
 
 /** Names, and bytes, of one script: some milliseconds of the server's time. */
 const WRITE_CHUNK = 1000
 const WRITE_CHUNK_BYTES = 8 * 2 ** 20
 /** How long a tag that was invalidated before anyone used it is remembered. */
 const UNKNOWN_TAG_MS = 86_400_000
-const MIN_ENVELOPE_BYTES = 40
-const MAX_TTL_MS = 2 ** 50
 
 /** What stores of one connection share. */
 class Shared {
@@ -42,6 +41,7 @@ export class RedisStore implements L2Store {
   readonly #shared: Shared
   readonly #calls: RedisCalls
   readonly #keys: Keyspace
+  readonly #writes: BucketWrites
   readonly #removal: Removal
 
   /**
@@ -59,6 +59,7 @@ export class RedisStore implements L2Store {
     this.buckets = options.buckets
     this.#keys = new Keyspace(options.prefix, this.namespace, this.buckets)
     this.#calls = new RedisCalls(link)
+    this.#writes = new BucketWrites(this.#calls, this.#keys, options.busLength)
     this.#removal = new Removal(this.#calls, this.#keys, options.busLength)
   }
 
@@ -91,7 +92,7 @@ export class RedisStore implements L2Store {
   }
 
   async set(write: L2Write, options: CallOptions): Promise<Written> {
-    const [version] = await this.#write(this.bucketOf(write.name), [write], options)
+    const [version] = await this.#writes.set(this.bucketOf(write.name), [write], options)
     return version
   }
 
@@ -102,13 +103,13 @@ export class RedisStore implements L2Store {
       ({ name }) => this.bucketOf(name),
       async (bucket, mine) => {
         const chunks = chunked(mine, WRITE_CHUNK, WRITE_CHUNK_BYTES, ({ bytes }) => bytes.length)
-        return (await Promise.all(chunks.map((chunk) => this.#write(bucket, chunk, options)))).flat()
+        return (await Promise.all(chunks.map((chunk) => this.#writes.set(bucket, chunk, options)))).flat()
       },
     )
   }
 
   async delete(name: string, options: CallOptions): Promise<Deleted> {
-    const [deleted] = await this.#remove(this.bucketOf(name), [name], options)
+    const [deleted] = await this.#writes.delete(this.bucketOf(name), [name], options)
     return deleted as Deleted
   }
 
@@ -118,7 +119,7 @@ export class RedisStore implements L2Store {
       (name) => this.bucketOf(name),
       async (bucket, mine) => {
         const chunks = chunked(mine, WRITE_CHUNK)
-        return (await Promise.all(chunks.map((chunk) => this.#remove(bucket, chunk, options)))).flat()
+        return (await Promise.all(chunks.map((chunk) => this.#writes.delete(bucket, chunk, options)))).flat()
       },
     )
   }
@@ -151,7 +152,7 @@ export class RedisStore implements L2Store {
   async invalidateTag(tag: string, { origin }: CallOptions): Promise<number> {
     checkTag(tag)
     const bucket = this.bucketOf(tag)
-    const keys = [...this.#head(bucket), this.#keys.tag(bucket, tag)]
+    const keys = [...this.#writes.head(bucket), this.#keys.tag(bucket, tag)]
     const words = [origin, this.#shared.options.busLength, tag, UNKNOWN_TAG_MS]
     return Number(await this.#calls.script(scripts.INVALIDATE_TAG, keys, words))
   }
@@ -161,7 +162,7 @@ export class RedisStore implements L2Store {
     const known = await this.#calls.get(this.#keys.epoch)
     if (known !== null && Number.isFinite(Number(known))) return Number(known)
     const words = ['', this.#shared.options.busLength, 'known']
-    return Number(await this.#calls.script(scripts.EPOCH, [...this.#head(0), this.#keys.epoch], words))
+    return Number(await this.#calls.script(scripts.EPOCH, [...this.#writes.head(0), this.#keys.epoch], words))
   }
 
   async fences(names: readonly string[], leaseMs?: number): Promise<Fence[]> {
@@ -171,7 +172,7 @@ export class RedisStore implements L2Store {
       (name) => this.bucketOf(name),
       async (bucket, mine) => {
         const chunks = chunked(mine, WRITE_CHUNK)
-        return (await Promise.all(chunks.map((chunk) => this.#fence(bucket, chunk, lease)))).flat()
+        return (await Promise.all(chunks.map((chunk) => this.#writes.fence(bucket, chunk, lease)))).flat()
       },
     )
   }
@@ -267,68 +268,8 @@ export class RedisStore implements L2Store {
     await Promise.all(work)
     return results
   }
-
-  #head(bucket: number): Word[] {
-    const { sequence, generations, bus } = this.#keys.of(bucket)
-    return [sequence, generations, bus]
-  }
-
-  async #write(bucket: number, writes: readonly L2Write[], { origin }: CallOptions): Promise<Written[]> {
-    const keys = this.#head(bucket)
-    const words: (Word | number)[] = [origin, this.#shared.options.busLength]
-    for (const { name, bytes, ttlMs, fence, notAfter } of writes) {
-      if (bytes.length < MIN_ENVELOPE_BYTES) throw argument('bytes', 'an envelope', bytes)
-      if (fence !== undefined && fence.name !== name)
-        throw argument('fence', `of ${describe(name)}`, fence.name)
-      keys.push(this.#keys.entry(bucket, name), this.#keys.lease(bucket, name))
-      words.push(...announced('s', name), this.#keys.field(name), ttlWord(ttlMs))
-      words.push(fence?.generation ?? '', fence?.lease ?? '', notAfter ?? '')
-      words.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-    }
-    const replies = (await this.#calls.script(scripts.SET, keys, words)) as (number | null)[]
-    return replies.map((version) => (version === null ? undefined : Number(version)))
-  }
-
-  async #remove(bucket: number, names: readonly string[], { origin }: CallOptions): Promise<Deleted[]> {
-    const keys = this.#head(bucket)
-    const words: (Word | number)[] = [origin, this.#shared.options.busLength]
-    for (const name of names) {
-      keys.push(this.#keys.entry(bucket, name), this.#keys.lease(bucket, name))
-      words.push(...announced('d', name), this.#keys.field(name))
-    }
-    const replies = (await this.#calls.script(scripts.DELETE, keys, words)) as unknown[]
-    return names.map((_, i) => ({ existed: Number(replies[2 * i]) > 0, version: Number(replies[2 * i + 1]) }))
-  }
-
-  async #fence(bucket: number, names: readonly string[], leaseMs: string): Promise<Fence[]> {
-    const { sequence, generations } = this.#keys.of(bucket)
-    const leases = leaseMs === '' ? [] : names.map((name) => this.#keys.lease(bucket, name))
-    const tokens = names.map(() => (leaseMs === '' ? '' : randomBytes(12).toString('base64url')))
-    const words = names.flatMap((name, i) => [this.#keys.field(name), tokens[i] as string])
-    const replies = (await this.#calls.script(
-      scripts.FENCES,
-      [sequence, generations, ...leases],
-      [leaseMs, ...words],
-    )) as unknown[]
-    const version = Number(replies[0])
-    return names.map((name, i) => {
-      const fence = { name, generation: String(replies[2 * i + 1]), version }
-      return Number(replies[2 * i + 2]) === 1 ? { ...fence, lease: tokens[i] as string } : fence
-    })
-  }
-}
-
-/** Milliseconds for PX: whole, at least 1; '' for an entry that does not expire. */
-function ttlWord(ms: number): string {
-  if (ms === Number.POSITIVE_INFINITY) return ''
-  if (typeof ms !== 'number' || Number.isNaN(ms)) throw argument('ttlMs', 'a number', ms)
-  return String(Math.min(MAX_TTL_MS, Math.max(1, Math.ceil(ms))))
 }
 
 function checkTag(tag: string): void {
   if (!tag.isWellFormed()) throw argument('tag', 'a string without lone surrogates', tag)
-}
-
-function argument(name: string, expected: string, value: unknown): HitpathError {
-  return new HitpathError('INVALID_ARGUMENT', `${name} must be ${expected}; got ${describe(value)}`)
 }

@@ -116,6 +116,8 @@ export class Core<V> {
   /** Since when the bus is silent; undefined while it is not, or there is none. */
   unlinkedSince: number | undefined
   closed = false
+  /** Calls of the second tier that it did not answer, or could not be sent. */
+  outages = 0
   readonly shared: boolean
   /** Entries of other threads that came before are not believed. */
   #bornAfter = Number.NEGATIVE_INFINITY

@@ -61,7 +61,7 @@ export class Guard {
               give(new HitpathError('L2_TIMEOUT', `the second tier did not answer within ${timeoutMs} ms`))
             }, timeoutMs)
       this.#pending.add(give)
-      call().then(
+      started(call).then(
         (value) => {
           clearTimeout(timer)
           this.#pending.delete(give)
@@ -70,6 +70,15 @@ export class Guard {
         (error: unknown) => give(asHitpathError(error)),
       )
     })
+  }
+}
+
+/** A store that throws where it should reject does no harm. */
+function started<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call()
+  } catch (error) {
+    return Promise.reject(error)
   }
 }
 

@@ -97,14 +97,17 @@ export class Loader<V> {
     const core = this.#core
     const { named, policy } = job
     let stale = job.stale
+    const { outages } = core
     if (!job.read) {
       const found = await this.#reader.read(named, policy)
       if (found !== undefined && this.#answers(found, stale)) return found
       stale = this.#better(found, stale)
     }
     core.refuseClosed()
-    if (core.claims === undefined) return await this.#compute(job, flight, stale)
-    return await this.#computeAmongThreads(job, flight, stale)
+    // A second tier that did not answer is not waited for again: this value stays here.
+    const reached = outages === core.outages
+    if (core.claims === undefined) return await this.#compute(job, flight, stale, reached)
+    return await this.#computeAmongThreads(job, flight, stale, reached)
   }
 
   /** Whether what was found is worth more than a computation: fresh, and not the entry that is to be refreshed early. */
@@ -122,6 +125,7 @@ export class Loader<V> {
     job: Job<V>,
     flight: Flight<V>,
     stale: Entry<V> | undefined,
+    reached: boolean,
   ): Promise<Entry<V> | undefined> {
     const core = this.#core
     const { named } = job
@@ -130,23 +134,30 @@ export class Loader<V> {
     while (claim instanceof Promise) {
       await claim
       core.refuseClosed()
-      const present = core.peek(named.l1)
-      if (present !== undefined && core.judge(present) === 'fresh') return present
       claim = claims.take(named.name, monotonicNow(), CLAIM_MS)
     }
     const held = claim
     const renewal = setInterval(() => claims.renew(held, monotonicNow(), CLAIM_MS), RENEW_MS)
     try {
-      return await this.#compute(job, flight, stale)
+      // Who held it before may have put it here since we looked.
+      const present = core.peek(named.l1)
+      if (present !== undefined && core.judge(present) === 'fresh' && this.#answers(present, stale))
+        return present
+      return await this.#compute(job, flight, stale, reached)
     } finally {
       clearInterval(renewal)
       claims.give(held)
     }
   }
 
-  async #compute(job: Job<V>, flight: Flight<V>, stale: Entry<V> | undefined): Promise<Entry<V> | undefined> {
+  async #compute(
+    job: Job<V>,
+    flight: Flight<V>,
+    stale: Entry<V> | undefined,
+    reached: boolean,
+  ): Promise<Entry<V> | undefined> {
     const core = this.#core
-    const guarded = await this.#leased(job, stale)
+    const guarded = await this.#leased(job, stale, reached)
     if ('entry' in guarded) return guarded.entry
     const { named, policy } = job
     const context = new Context<V>(
@@ -186,13 +197,17 @@ export class Loader<V> {
   // ---- fences ----
 
   /** The guards for a computation of our own, or the entry that another host computed meanwhile. */
-  async #leased(job: Job<V>, stale: Entry<V> | undefined): Promise<Guarded | { readonly entry: Entry<V> }> {
+  async #leased(
+    job: Job<V>,
+    stale: Entry<V> | undefined,
+    reached: boolean,
+  ): Promise<Guarded | { readonly entry: Entry<V> }> {
     const core = this.#core
     const { leaseMs } = core.settings
     const { named, policy } = job
     const deadline = core.time.now() + leaseMs
     for (;;) {
-      const [guarded] = await this.guards([named], policy, job.tags, leaseMs)
+      const [guarded] = await this.guards([named], policy, job.tags, leaseMs, reached)
       const { fence } = guarded as Guarded
       if (fence?.lease !== undefined) {
         // Who held it before may have written between our read and our lease.
@@ -220,13 +235,14 @@ export class Loader<V> {
     policy: Policy,
     tags: readonly string[],
     leaseMs: number,
+    reached = true,
   ): Promise<Guarded[]> {
     const core = this.#core
     const { l2 } = core
     const stamp = core.stamp()
     const tokens = all.map(({ name }) => core.generations.token(name))
     const epoch = core.epoch
-    const fenced = l2 !== undefined && policy.l2 && !core.guard.open && core.epochKnown
+    const fenced = l2 !== undefined && policy.l2 && reached && !core.guard.open && core.epochKnown
     const [fences, states] = await Promise.all([
       fenced
         ? core.guard

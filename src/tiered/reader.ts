@@ -13,6 +13,7 @@ import { HitpathError } from '../errors.js'
 import type { L2Store } from '../l2/store.js'
 import { type Core, entryOf } from './core.js'
 import type { Entry } from './entry.js'
+import { isOutage } from './guard.js'
 import type { Named } from './names.js'
 import type { Policy } from './options.js'
 import type { Replayer } from './replayer.js'
@@ -230,6 +231,7 @@ export class Reader<V> {
 
   #failed(error: unknown): undefined {
     if (error instanceof HitpathError && error.code === 'CLOSED') throw error
+    if (isOutage(error)) this.#core.outages++
     this.#core.report(error)
     return undefined
   }

@@ -25,6 +25,7 @@ export const functions = {
       l2: new RedisStore({ client: redis, namespace: 'world' }),
       clock,
       jitter: 0,
+      lease: 300,
     })
     await cache.ready()
   },
@@ -33,6 +34,14 @@ export const functions = {
   },
   get: (key: string): Promise<unknown> => opened().get(key),
   getSync: (key: string): unknown => opened().getSync(key),
+  /** Begins to compute and never ends. */
+  hang: (key: string): Promise<void> =>
+    new Promise((resolve) => {
+      void opened().getOrSet(key, () => {
+        resolve()
+        return new Promise(() => {})
+      })
+    }),
   close: async (): Promise<void> => {
     await cache?.close()
     redis?.disconnect()
