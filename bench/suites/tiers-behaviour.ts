@@ -83,7 +83,10 @@ export async function removeInTurn(keys: readonly string[]): Promise<readonly nu
 
 /** The longest turn of the event loop while a tag of many entries is invalidated, and in as long a time without. */
 export async function tagged(): Promise<{ readonly idle: number; readonly busy: number }> {
-  const entries = Array.from({ length: TAGGED }, (_, i) => [`t${i}`, i, { tags: ['all'], tier: 'l1' }] as const)
+  const entries = Array.from(
+    { length: TAGGED },
+    (_, i) => [`t${i}`, i, { tags: ['all'], tier: 'l1' }] as const,
+  )
   for (let from = 0; from < TAGGED; from += 1000) await cache.setMany(entries.slice(from, from + 1000))
   if (cache.getSync('t5') !== 5) throw new Error('the entries are not in the first tier')
   ;(globalThis as { gc?: () => void }).gc?.()
@@ -169,7 +172,11 @@ async function computations(lease: boolean, rounds: number): Promise<number[]> {
 const stampedes: Subject = {
   id: 'tiers-stampede',
   figures: [
-    { id: 'stampede-lease', title: `factory runs for ${CALLS} calls in each of ${PROCESSES} processes, with a lease`, unit: 'runs' },
+    {
+      id: 'stampede-lease',
+      title: `factory runs for ${CALLS} calls in each of ${PROCESSES} processes, with a lease`,
+      unit: 'runs',
+    },
     { id: 'stampede', title: 'the same without a lease', unit: 'runs' },
   ],
   async measure(run: Run): Promise<Answer> {
@@ -208,7 +215,13 @@ const invalidation: Subject = {
 
 const tagBlock: Subject = {
   id: 'tiers-tag',
-  figures: [{ id: 'tag-block', title: `longest turn while a tag of ${TAGGED} entries is invalidated, above idle`, unit: 'ms' }],
+  figures: [
+    {
+      id: 'tag-block',
+      title: `longest turn while a tag of ${TAGGED} entries is invalidated, above idle`,
+      unit: 'ms',
+    },
+  ],
   async measure(run: Run): Promise<Answer> {
     return withCaches(1, false, async ([child]) => {
       const busy: number[] = []
@@ -218,14 +231,22 @@ const tagBlock: Subject = {
         busy.push(turns.busy)
         idle.push(turns.idle)
       }
-      return { figures: { 'tag-block': { contenders: { 'hitpath, invalidating': busy, 'hitpath, idle': idle } } } }
+      return {
+        figures: { 'tag-block': { contenders: { 'hitpath, invalidating': busy, 'hitpath, idle': idle } } },
+      }
     })
   },
 }
 
 const frozen: Subject = {
   id: 'tiers-frozen',
-  figures: [{ id: 'frozen-p999', title: 'await get of what the first tier has, p99.9, Redis standing still', unit: 'ns' }],
+  figures: [
+    {
+      id: 'frozen-p999',
+      title: 'await get of what the first tier has, p99.9, Redis standing still',
+      unit: 'ns',
+    },
+  ],
   async measure(run: Run): Promise<Answer> {
     const keys = Array.from({ length: HOT }, (_, i) => `h${i}`)
     const ms = sized(run.form, 3_000, 1_500)
@@ -241,7 +262,9 @@ const frozen: Subject = {
         server.thaw()
         await sleep(1_500)
       }
-      return { figures: { 'frozen-p999': { contenders: { 'hitpath, frozen': still, 'hitpath, before': well } } } }
+      return {
+        figures: { 'frozen-p999': { contenders: { 'hitpath, frozen': still, 'hitpath, before': well } } },
+      }
     })
   },
 }

@@ -85,9 +85,7 @@ function bareL1(): Contender {
 async function layeredLoader(): Promise<Contender> {
   const loader = new Loader<number>({
     inMemoryCache: { cacheType: 'lru-map', maxItems: ENTRIES, ttlInMsecs: TTL_MS },
-    dataSources: [
-      { name: 'none', get: async () => undefined, getMany: async () => [] },
-    ],
+    dataSources: [{ name: 'none', get: async () => undefined, getMany: async () => [] }],
   })
   for (let id = 0; id < ENTRIES; id++) await loader.forceSetValue(keysById[id]!, id)
   return awaiting((key) => loader.get(key) as Promise<number | undefined>)

@@ -66,7 +66,10 @@ export interface L2Store {
   delete(name: string, options: CallOptions): Promise<Deleted>
   deleteMany(names: readonly string[], options: CallOptions): Promise<Deleted[]>
   /** Deletes what matches the glob (of the caller's string keys; numbers and digests never match), and says how many. */
-  deletePattern(glob: string, options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: AbortSignal }): Promise<number>
+  deletePattern(
+    glob: string,
+    options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: AbortSignal },
+  ): Promise<number>
   /** Makes every entry of the namespace invalid at once, then removes their bytes in the background. Returns the new epoch. */
   clear(options: CallOptions): Promise<number>
 
