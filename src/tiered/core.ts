@@ -10,7 +10,7 @@
 import type { Bus } from '../coherence/bus.js'
 import { Generations, type Token } from '../coherence/generations.js'
 import { ServerClock } from '../coherence/server-clock.js'
-import { type TagState, TagVersions } from '../coherence/tag-versions.js'
+import { type TagState, TagVersions, tagsHold } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
 import type { L2Store } from '../l2/store.js'
 import {
@@ -215,6 +215,15 @@ export class Core<V> {
   /** The entry of the first tier, whatever its state, without counting. */
   peek(l1: Named['l1']): Entry<V> | undefined {
     return this.l1.peek(l1) as Entry<V> | undefined
+  }
+
+  /** Whether the entry is fresh beyond doubt, without a look at a clock: most hits that the pass alone does not decide. */
+  plainlyFresh(entry: Entry<V>): boolean {
+    return (
+      entry.bound === this.gate.pass &&
+      (entry.tags === null || tagsHold(entry.tags, entry.tagVersions as readonly number[])) &&
+      (entry.checkAt === Infinity || this.time.surelyBefore(entry.checkAt))
+    )
   }
 
   judge(entry: Entry<V>): Judgement {

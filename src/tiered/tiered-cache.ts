@@ -138,9 +138,15 @@ export class TieredCache<V = unknown> {
       | Entry<V>
       | undefined
     const gate = this.#gate
-    if (entry !== undefined && entry.pass === gate.pass && !hitChannel.hasSubscribers) {
-      gate.hits++
-      return entry.value as V
+    if (entry !== undefined && !hitChannel.hasSubscribers) {
+      if (entry.pass === gate.pass) {
+        gate.hits++
+        return entry.value as V
+      }
+      if (this.#core.plainlyFresh(entry)) {
+        gate.hits++
+        return entryValue(entry)
+      }
     }
     return this.#judged(key, entry) ? entryValue(entry) : undefined
   }
@@ -155,9 +161,15 @@ export class TieredCache<V = unknown> {
         | Entry<V>
         | undefined
       const gate = this.#gate
-      if (entry !== undefined && entry.pass === gate.pass && !hitChannel.hasSubscribers) {
-        gate.hits++
-        return Promise.resolve(entry.value as V)
+      if (entry !== undefined && !hitChannel.hasSubscribers) {
+        if (entry.pass === gate.pass) {
+          gate.hits++
+          return Promise.resolve(entry.value as V)
+        }
+        if (this.#core.plainlyFresh(entry)) {
+          gate.hits++
+          return Promise.resolve(entryValue(entry))
+        }
       }
       return this.#judged(key, entry) ? Promise.resolve(entryValue(entry)) : this.#readThrough(key, options)
     } catch (error) {
@@ -181,9 +193,15 @@ export class TieredCache<V = unknown> {
         | Entry<V>
         | undefined
       const gate = this.#gate
-      if (entry !== undefined && entry.pass === gate.pass && !hitChannel.hasSubscribers) {
-        gate.hits++
-        return Promise.resolve(entry.value as V)
+      if (entry !== undefined && !hitChannel.hasSubscribers) {
+        if (entry.pass === gate.pass) {
+          gate.hits++
+          return Promise.resolve(entry.value as V)
+        }
+        if (this.#core.plainlyFresh(entry)) {
+          gate.hits++
+          return Promise.resolve(entryValue(entry))
+        }
       }
       return this.#getOrMake(key, entry, factory, options)
     } catch (error) {
