@@ -1,5 +1,7 @@
 /** hitpath: a native-accelerated cache for the hot path of machine-learning services. */
 export type { Bus } from './coherence/bus.js'
+export { loadConfig } from './config/load-config.js'
+export type { HitpathConfig } from './config/types.js'
 export { type Duration, parseDuration } from './duration.js'
 export { HitpathError, type HitpathErrorCode } from './errors.js'
 export { digest } from './key/digest.js'
