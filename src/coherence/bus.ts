@@ -5,6 +5,7 @@
  * while the link is up it is reported within the network's time; a link that fell silent is down within heartbeat + grace.
  * A link comes up only after what it missed was reported or a `gap` was.
  */
+import type { Signal } from '../platform.js'
 import type { LatencyHistogram } from './latency-histogram.js'
 
 export type BusMessageKind = 'set' | 'delete' | 'tag' | 'pattern' | 'clear'
@@ -42,7 +43,7 @@ export interface Bus {
    * @returns when the link is up for the first time
    * @throws HitpathError CLOSED if the bus is or gets closed; the signal's reason if it was aborted
    */
-  start(signal?: AbortSignal): Promise<void>
+  start(signal?: Signal): Promise<void>
   /** Leaves no connection, timer or listener of its own behind. May be called again. */
   close(): Promise<void>
   /** Whether every link is up. A flag, told by `onLink` when it changes. */

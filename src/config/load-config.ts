@@ -5,8 +5,10 @@
  * are milliseconds. The older one: `memory_cache` (`max_size`, `ttl`) and `distributed_cache` (`host`, `port`, `db`, `ttl`), numbers without
  * a unit are seconds. Everything else in the file is an option of `TieredCache`.
  */
+
 import { fileURLToPath } from 'node:url'
 import { describe, HitpathError } from '../errors.js'
+import type { Location } from '../platform.js'
 import { type ConfigDocument, type EntryPath, readDocument } from './document.js'
 import {
   bytes,
@@ -85,7 +87,7 @@ type L1Entries = ReturnType<typeof l1>
  *
  * @throws HitpathError INVALID_CONFIG, naming the file, line and column, the entry, and what is allowed
  */
-export function loadConfig(path: string | URL): HitpathConfig {
+export function loadConfig(path: string | Location): HitpathConfig {
   const name: unknown = path instanceof URL ? fileName(path) : path
   if (typeof name !== 'string' || name === '') {
     throw new HitpathError('INVALID_ARGUMENT', `path must be a string or a file: URL; got ${describe(path)}`)

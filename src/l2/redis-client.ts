@@ -4,7 +4,9 @@
  * A client that was handed in stays as it is: every connection is a duplicate of it under these rules. None queues while it is offline
  * and none sends a command twice, since an old write that is sent again could come after a newer one.
  */
+
 import { describe, HitpathError } from '../errors.js'
+import type { Bytes } from '../platform.js'
 
 const CONNECT_LIMIT_MS = 1000
 const BACKOFF_MS = { first: 50, longest: 2000 }
@@ -17,10 +19,10 @@ export interface RedisClient {
   connect(): Promise<unknown>
   disconnect(reconnect?: boolean): void
   duplicate(override?: object): RedisClient
-  call(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>
-  callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>
-  getBuffer(key: string | Buffer): Promise<Buffer | null>
-  mgetBuffer(keys: readonly (string | Buffer)[]): Promise<(Buffer | null)[]>
+  call(command: string, ...args: (string | number | Bytes)[]): Promise<unknown>
+  callBuffer(command: string, ...args: (string | number | Bytes)[]): Promise<unknown>
+  getBuffer(key: string | Bytes): Promise<Bytes | null>
+  mgetBuffer(keys: readonly (string | Bytes)[]): Promise<(Bytes | null)[]>
   subscribe(channel: string): Promise<unknown>
   on(event: string, listener: (...args: never[]) => void): unknown
   off(event: string, listener: (...args: never[]) => void): unknown

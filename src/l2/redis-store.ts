@@ -6,6 +6,7 @@
  * a bucket is being moved the server refuses scripts on names that it does not have yet: those writes fail as L2_UNAVAILABLE or
  * L2_TIMEOUT with nothing done; reads go on.
  */
+import type { Bytes, Signal } from '../platform.js'
 import { checkNamespace, Keyspace } from './names.js'
 import { chunked, grouped, RedisCalls } from './redis-calls.js'
 import type { RedisClient } from './redis-client.js'
@@ -72,11 +73,11 @@ export class RedisStore implements L2Store {
     return this.#keys.bucketOf(name)
   }
 
-  get(name: string): Promise<Buffer | null> {
+  get(name: string): Promise<Bytes | null> {
     return this.#calls.get(this.#keys.entry(this.bucketOf(name), name))
   }
 
-  async getMany(names: readonly string[]): Promise<(Buffer | null)[]> {
+  async getMany(names: readonly string[]): Promise<(Bytes | null)[]> {
     if (names.length === 0) return []
     if (this.buckets === 1) return this.#calls.getAll(this.#keys.entries(0, names))
     return this.#spread(
@@ -127,7 +128,7 @@ export class RedisStore implements L2Store {
   /** Takes as long as it takes to scan every master once; each step has the deadline of a call. See redis-removal.ts. */
   async deletePattern(
     glob: string,
-    options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: AbortSignal },
+    options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: Signal },
   ): Promise<number> {
     return this.#removal.pattern(glob, options)
   }

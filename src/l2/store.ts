@@ -6,6 +6,7 @@
  * Every promise rejects with a HitpathError: L2_TIMEOUT when the deadline passed, L2_UNAVAILABLE when there is no connection,
  * L2_ERROR when the server answered with an error, CLOSED after close().
  */
+import type { Bytes, Signal } from '../platform.js'
 
 /** Taken before a value is computed; broken by every set, delete, pattern or clear that touches the name afterwards. */
 export interface Fence {
@@ -55,9 +56,9 @@ export interface L2Store {
   readonly buckets: number
   bucketOf(name: string): number
 
-  get(name: string): Promise<Buffer | null>
+  get(name: string): Promise<Bytes | null>
   /** Aligned with `names`; one round trip a node. */
-  getMany(names: readonly string[]): Promise<(Buffer | null)[]>
+  getMany(names: readonly string[]): Promise<(Bytes | null)[]>
   /** Milliseconds that the server will keep the entry; Infinity without expiry, undefined when there is none. */
   remaining(name: string): Promise<number | undefined>
 
@@ -68,7 +69,7 @@ export interface L2Store {
   /** Deletes what matches the glob (of the caller's string keys; numbers and digests never match), and says how many. */
   deletePattern(
     glob: string,
-    options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: AbortSignal },
+    options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: Signal },
   ): Promise<number>
   /** Makes every entry of the namespace invalid at once, then removes their bytes in the background. Returns the new epoch. */
   clear(options: CallOptions): Promise<number>

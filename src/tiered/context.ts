@@ -1,14 +1,16 @@
 /** What a factory is told, and what it may say about the value that it makes. */
+
 import { type Duration, parseDuration } from '../duration.js'
 import { HitpathError } from '../errors.js'
 import type { CacheKey } from '../l1/engine.js'
+import type { Signal } from '../platform.js'
 
 export interface FactoryContext<V> {
   readonly key: CacheKey
   /** The value that is being replaced, when there is one: for a conditional request to the source. */
   readonly stale: V | undefined
   /** Aborted when nobody waits for the value any more, and when the cache is closed. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** Names by which `invalidateTag` finds the entry. The factory may add some. */
   readonly tags: string[]
   /** Time to live of this entry. */
@@ -23,18 +25,18 @@ export class Context<V> implements FactoryContext<V> {
   readonly key: CacheKey
   readonly stale: V | undefined
   readonly tags: string[]
-  readonly #signal: () => AbortSignal
+  readonly #signal: () => Signal
   ttlMs: number | undefined
   isNegative = false
 
-  constructor(key: CacheKey, stale: V | undefined, tags: readonly string[], signal: () => AbortSignal) {
+  constructor(key: CacheKey, stale: V | undefined, tags: readonly string[], signal: () => Signal) {
     this.key = key
     this.stale = stale
     this.tags = [...tags]
     this.#signal = signal
   }
 
-  get signal(): AbortSignal {
+  get signal(): Signal {
     return this.#signal()
   }
 

@@ -63,7 +63,7 @@ const channels = Object.fromEntries(EVENTS.map((event) => [event, channel(`hitpa
   Channel
 >
 /** Asked for on each hit. */
-export const hitChannel: Channel = channels.hit
+export const hitChannel: { readonly hasSubscribers: boolean } = channels.hit
 
 export class Events {
   readonly #namespace: string

@@ -5,13 +5,15 @@
  * have left by their own signal. A flight that an invalidation overtook is joined by nobody: what it brings is older than the
  * question.
  */
+
 import { HitpathError } from '../errors.js'
+import type { Signal } from '../platform.js'
 import { type Entry, entryValue } from './entry.js'
 
 export interface Waiting<V> {
   readonly soft: number
   readonly hard: number
-  readonly signal: AbortSignal | undefined
+  readonly signal: Signal | undefined
   /** What may be served instead. */
   readonly stale: Entry<V> | undefined
   readonly onStale: (reason: 'slow' | 'error') => void
@@ -39,7 +41,7 @@ export class Flight<V> {
   }
 
   /** Aborted when nobody waits any more. Made when it is asked for. */
-  get signal(): AbortSignal {
+  get signal(): Signal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted)

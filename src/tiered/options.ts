@@ -7,6 +7,7 @@ import type { Clock } from '../l1/engine.js'
 import { clockOption } from '../l1/options.js'
 import type { L2Store } from '../l2/store.js'
 import { functionOption, integerOption, oneOfOption, refuseUnknownOptions } from '../options.js'
+import type { Signal } from '../platform.js'
 import type { FirstTier } from './first-tier.js'
 
 /** How entries of a type live. Each may be given for the cache, for a type (`policies`) and for a call; the nearest counts. */
@@ -49,7 +50,7 @@ export interface WriteOptions extends CallOptions {
 
 export interface LoadOptions extends WriteOptions {
   /** Ends this caller's wait. The factory's own signal is aborted once nobody waits any more. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: Signal | undefined
 }
 
 export type BusOption = 'stream' | 'tracking' | Bus | false

@@ -4,6 +4,7 @@
  * Always true: a hit in the first tier is one lookup and one comparison, and allocates the promise that was asked for; a read
  * never fails for want of the second tier; what COHERENCE promises holds whichever process, thread or call makes the change.
  */
+
 import { randomBytes } from 'node:crypto'
 import type { Bus } from '../coherence/bus.js'
 import { Generations } from '../coherence/generations.js'
@@ -13,6 +14,7 @@ import type { CacheKey } from '../l1/engine.js'
 import { LocalCache } from '../l1/local-cache.js'
 import { keyList } from '../l1/options.js'
 import type { CacheStats } from '../l1/stats.js'
+import type { Location } from '../platform.js'
 import { Batches, type ManyFactory } from './batches.js'
 import { Core, type Counters } from './core.js'
 import { type Entry, entryValue, type Gate } from './entry.js'
@@ -126,7 +128,7 @@ export class TieredCache<V = unknown> {
    * The cache that a YAML or JSON file describes; README.md lists its entries.
    * @throws HitpathError INVALID_CONFIG naming the entry, and what the tiers throw
    */
-  static fromConfig<V = unknown>(path: string | URL): TieredCache<V> {
+  static fromConfig<V = unknown>(path: string | Location): TieredCache<V> {
     const options = optionsFrom(path)
     own.add(options.l1)
     return new TieredCache<V>(options)
