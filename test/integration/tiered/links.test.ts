@@ -88,6 +88,7 @@ test('R9: a delete while the second tier is away holds, and is made before anyth
   const hold = a.holds.hold('deleteMany', 'request')
   proxy.resume()
   await hold.reached
+  await waitFor('the connection', () => a.store.ping().then(() => true))
   // The second tier can be read again, and still has the old value.
   const seen = [await a.cache.get('key'), (await a.cache.getMany(['key']))[0]]
   hold.release()
@@ -188,4 +189,33 @@ test('tracking: a writer that does not know hitpath is heard', async () => {
   await world.server.command('del', 'hp:{world#0}:e:skey')
   await waitFor('the news', () => b.cache.getSync('key') === undefined)
   expect(await b.cache.get('key')).toBeUndefined()
+})
+
+test('tracking: tags, patterns and clears reach the other process', async () => {
+  await using world = await World.start()
+  const a = await world.client({ kind: 'tracking' })
+  const b = await world.client({ kind: 'tracking' })
+  const settles = async (key: string, value: unknown): Promise<void> => {
+    await waitFor(`${key} to be here`, async () => {
+      await b.cache.get(key)
+      await delay(20)
+      return b.cache.getSync(key) === value
+    })
+  }
+  await a.cache.set('tagged', 1, { tags: ['t'] })
+  await a.cache.set('f:1', 2)
+  await a.cache.set('kept', 3)
+  await settles('tagged', 1)
+  await settles('f:1', 2)
+  await settles('kept', 3)
+  await a.cache.invalidateTag('t')
+  await waitFor('the tag', () => b.cache.getSync('tagged') === undefined)
+  expect(await b.cache.get('tagged')).toBeUndefined()
+  await a.cache.invalidatePattern('f:*')
+  await waitFor('the pattern', () => b.cache.getSync('f:1') === undefined)
+  expect(await b.cache.get('f:1')).toBeUndefined()
+  expect(await b.cache.get('kept')).toBe(3)
+  await a.cache.clear()
+  await waitFor('the clear', () => b.cache.getSync('kept') === undefined)
+  expect(await b.cache.get('kept')).toBeUndefined()
 })
