@@ -44,6 +44,8 @@ import { type CacheStats, statsOf } from './stats.js'
 /** Why an entry left: the policy chose it, its time was over, delete(), clear(), a tag or pattern, a newer value. */
 export type RemovalReason = 'evicted' | 'expired' | 'deleted' | 'cleared' | 'invalidated' | 'replaced'
 
+type Removal<V> = readonly [key: IteratedKey | undefined, value: V, reason: RemovalReason]
+
 const REASONS: readonly (RemovalReason | undefined)[] = [
   undefined,
   'evicted',
@@ -373,32 +375,36 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
     if (removals !== undefined) this.#announce(removals)
   }
 
-  #collect(): [key: IteratedKey | undefined, value: V, reason: RemovalReason][] | undefined {
-    const removals: [IteratedKey | undefined, V, RemovalReason][] | undefined =
-      this.#onRemoval === undefined ? undefined : []
-    const take = (slot: number, why: number): void => {
-      if (removals !== undefined) {
-        removals.push([this.#keys?.[slot], this.#values[slot] as V, REASONS[why] ?? 'deleted'])
-      }
-      this.#values[slot] = undefined
-      if (this.#keys !== undefined) this.#keys[slot] = undefined
-      if (this.#longKeys.size !== 0) this.#longKeys.delete(slot)
-    }
+  /** Empties the places of what the last call removed; what a listener is to be told. */
+  #collect(): Removal<V>[] | undefined {
+    const removals: Removal<V>[] | undefined = this.#onRemoval === undefined ? undefined : []
     if (words[STAGING_REMOVED / 4] === 1) {
-      take(words[STAGING_REMOVED_SLOT / 4] as number, words[STAGING_REMOVED_WHY / 4] as number)
+      this.#empty(
+        words[STAGING_REMOVED_SLOT / 4] as number,
+        words[STAGING_REMOVED_WHY / 4] as number,
+        removals,
+      )
     } else {
       const pairs = new Uint32Array(scratch.buffer, scratch.byteOffset)
       do {
         native.drainRemovals()
         for (let i = 0; i < (words[STAGING_COUNT / 4] as number); i++)
-          take(pairs[2 * i] as number, pairs[2 * i + 1] as number)
+          this.#empty(pairs[2 * i] as number, pairs[2 * i + 1] as number, removals)
       } while ((words[STAGING_COUNT / 4] as number) === Math.floor(scratch.length / 8))
     }
     words[STAGING_REMOVED / 4] = 0
     return removals
   }
 
-  #announce(removals: readonly [IteratedKey | undefined, V, RemovalReason][]): void {
+  #empty(slot: number, why: number, removals: Removal<V>[] | undefined): void {
+    if (removals !== undefined)
+      removals.push([this.#keys?.[slot], this.#values[slot] as V, REASONS[why] ?? 'deleted'])
+    this.#values[slot] = undefined
+    if (this.#keys !== undefined) this.#keys[slot] = undefined
+    if (this.#longKeys.size !== 0) this.#longKeys.delete(slot)
+  }
+
+  #announce(removals: readonly Removal<V>[]): void {
     for (const [key, value, reason] of removals) this.#notify(key, value, reason)
   }
 

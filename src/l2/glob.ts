@@ -46,10 +46,9 @@ export function scanGlob(glob: string): Word {
   let literal = ''
   let stars = 0
   const star = () => {
-    pattern += escapeGlob(literal)
+    if (literal === '' && stars > 0) return // the one before stands for both
+    pattern += `${escapeGlob(literal)}*`
     literal = ''
-    if (pattern.endsWith('*') && stars > 0) return
-    pattern += '*'
     stars++
   }
   for (let i = 0; i < glob.length && stars < MAX_STARS; ) {

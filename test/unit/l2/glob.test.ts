@@ -27,6 +27,7 @@ test('globs over names mean what the first tier means by them', () => {
 test.each([
   ['features:*BTC?', 'features:*BTC*'],
   ['a[b-d]c', 'a*c'],
+  ['*\\**', '*\\**'],
   ['a?*?b', 'a*b'],
   ['a\\*b', 'a\\*b'],
   ['x]y', 'x\\]y'],
