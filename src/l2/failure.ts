@@ -1,8 +1,8 @@
 /** Which of hitpath's errors an error of ioredis or of the server is. */
 import { HitpathError, type HitpathErrorCode } from '../errors.js'
 
-/** The server answers, but not for this key, or not yet: as good as no connection, and nothing was done. */
-const ELSEWHERE = /^(?:LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS)\b/
+/** The server answers, but not for this key, or not yet, or too late: as good as no connection, and nothing was done. */
+const ELSEWHERE = /^(?:LATE|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS)\b/
 
 /** @returns L2_UNAVAILABLE or L2_ERROR with the error as its cause; a HitpathError as it is */
 export function failure(error: unknown): HitpathError {

@@ -16,7 +16,7 @@ import type { Keyspace } from './names.js'
 import { chunked, type RedisCalls } from './redis-calls.js'
 import { scanEntries } from './redis-scan.js'
 import * as scripts from './scripts.js'
-import type { CallOptions, PatternProgress } from './store.js'
+import type { CallOptions, PatternProgress, Replacing } from './store.js'
 
 const WARNINGS = channel('hitpath:l2:warning')
 const UNLINK_CHUNK = 500
@@ -81,15 +81,13 @@ export class Removal {
     return deleted
   }
 
-  async clear({ origin }: CallOptions): Promise<number> {
+  async clear({ origin, onReplaced }: CallOptions & Replacing): Promise<number> {
     const { bus, sequence, generations } = this.#keys.of(0)
-    const epoch = Number(
-      await this.#calls.script(
-        scripts.EPOCH,
-        [sequence, generations, bus, this.#keys.epoch],
-        [origin, this.#busLength, 'new'],
-      ),
-    )
+    const keys = [sequence, generations, bus, this.#keys.epoch]
+    const words = [origin, this.#busLength, 'new']
+    const replies = (await this.#calls.script(scripts.EPOCH, keys, words)) as unknown[]
+    const [epoch, before] = replies.map(Number) as [number, number]
+    onReplaced?.(before)
     await this.#breakAll('c', '', origin, { from: 1, epoch })
     this.#startSweep(epoch)
     return epoch

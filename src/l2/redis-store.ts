@@ -15,7 +15,16 @@ import { type CheckedOptions, checkOptions, type RedisStoreOptions } from './red
 import { Removal } from './redis-removal.js'
 import { argument, BucketWrites, ttlWord } from './redis-writes.js'
 import * as scripts from './scripts.js'
-import type { CallOptions, Deleted, Fence, L2Store, L2Write, PatternProgress, Written } from './store.js'
+import type {
+  CallOptions,
+  Deleted,
+  Fence,
+  L2Store,
+  L2Write,
+  PatternProgress,
+  Replacing,
+  Written,
+} from './store.js'
 
 export type { RedisConnectionOptions, RedisStoreOptions } from './redis-options.js'
 
@@ -39,6 +48,7 @@ class Shared {
 export class RedisStore implements L2Store {
   readonly namespace: string
   readonly buckets: number
+  readonly timeoutMs: number
   readonly #shared: Shared
   readonly #calls: RedisCalls
   readonly #keys: Keyspace
@@ -58,6 +68,7 @@ export class RedisStore implements L2Store {
     const { options, link } = this.#shared
     this.namespace = namespace ?? options.namespace
     this.buckets = options.buckets
+    this.timeoutMs = options.timeoutMs
     this.#keys = new Keyspace(options.prefix, this.namespace, this.buckets)
     this.#calls = new RedisCalls(link)
     this.#writes = new BucketWrites(this.#calls, this.#keys, options.busLength)
@@ -133,7 +144,7 @@ export class RedisStore implements L2Store {
     return this.#removal.pattern(glob, options)
   }
 
-  async clear(options: CallOptions): Promise<number> {
+  async clear(options: CallOptions & Replacing): Promise<number> {
     return this.#removal.clear(options)
   }
 
@@ -150,12 +161,14 @@ export class RedisStore implements L2Store {
     )
   }
 
-  async invalidateTag(tag: string, { origin }: CallOptions): Promise<number> {
+  async invalidateTag(tag: string, { origin, onReplaced }: CallOptions & Replacing): Promise<number> {
     checkTag(tag)
     const bucket = this.bucketOf(tag)
     const keys = [...this.#writes.head(bucket), this.#keys.tag(bucket, tag)]
     const words = [origin, this.#shared.options.busLength, tag, UNKNOWN_TAG_MS]
-    return Number(await this.#calls.script(scripts.INVALIDATE_TAG, keys, words))
+    const [version, before] = (await this.#calls.script(scripts.INVALIDATE_TAG, keys, words)) as unknown[]
+    onReplaced?.(Number(before))
+    return Number(version)
   }
 
   /** The version of the last clear. A namespace without one, new or robbed of it by eviction, gets one: no value is used twice. */
@@ -163,7 +176,9 @@ export class RedisStore implements L2Store {
     const known = await this.#calls.get(this.#keys.epoch)
     if (known !== null && Number.isFinite(Number(known))) return Number(known)
     const words = ['', this.#shared.options.busLength, 'known']
-    return Number(await this.#calls.script(scripts.EPOCH, [...this.#writes.head(0), this.#keys.epoch], words))
+    const keys = [...this.#writes.head(0), this.#keys.epoch]
+    const [epoch] = (await this.#calls.script(scripts.EPOCH, keys, words)) as unknown[]
+    return Number(epoch)
   }
 
   async fences(names: readonly string[], leaseMs?: number): Promise<Fence[]> {

@@ -26,9 +26,9 @@ export class BucketWrites {
     return [sequence, generations, bus]
   }
 
-  async set(bucket: number, writes: readonly L2Write[], { origin }: CallOptions): Promise<Written[]> {
+  async set(bucket: number, writes: readonly L2Write[], { origin, before }: CallOptions): Promise<Written[]> {
     const keys = this.head(bucket)
-    const words: (Word | number)[] = [origin, this.#busLength]
+    const words: (Word | number)[] = [origin, this.#busLength, before === undefined ? '' : Math.floor(before)]
     for (const { name, bytes, ttlMs, fence, notAfter } of writes) {
       if (bytes.length < MIN_ENVELOPE_BYTES) throw argument('bytes', 'an envelope', bytes)
       if (fence !== undefined && fence.name !== name)

@@ -58,7 +58,7 @@ function script(...parts: readonly string[]): Script {
 }
 
 /**
- * KEYS 4..: entry and lease of each write. Replies with each version, nil for what a fence or a newer change kept out.
+ * KEYS 4..: entry and lease of each write. ARGV 3: the time in µs from which on nothing may happen, or ''; 4..: the writes. Replies with each version, nil for what a fence or a newer change kept out.
  *
  * All conditions are judged before anything is written: names of one batch that share a field do not break each other's fences. A write
  * that comes late and finds only that something of its field is newer cannot know that it was not its own name: it deletes.
@@ -72,10 +72,11 @@ local function event(generation)
   if not generation or string.sub(generation, 1, 1) == '-' then return 0 end
   return tonumber(string.match(generation, '(%d+)$')) or 0
 end
+if ARGV[3] ~= '' and clock >= tonumber(ARGV[3]) then return redis.error_reply('LATE its caller has given it up') end
 local count = (#KEYS - 3) / 2
 local verdicts, olds, events = {}, {}, {}
 for i = 1, count do
-  local at = 2 + (i - 1) * 8
+  local at = 3 + (i - 1) * 8
   local field, generation, lease, stamp = ARGV[at + 3], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
   local verdict = 'write'
   if generation ~= '' then
@@ -94,7 +95,7 @@ for i = 1, count do
 end
 local replies = {}
 for i = 1, count do
-  local at = 2 + (i - 1) * 8
+  local at = 3 + (i - 1) * 8
   local entry, lease = KEYS[2 + 2 * i], KEYS[3 + 2 * i]
   local kind, name, field, ttl, stamp = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 7])
   replies[i] = false
@@ -197,18 +198,19 @@ return replies
 `,
 )
 
-/** KEYS 4: the tag; ARGV 3: its name, 4: ms that a tag unknown until now is remembered. */
+/** KEYS 4: the tag; ARGV 3: its name, 4: ms that a tag unknown until now is remembered. Replies with its version, and the one before or 0. */
 export const INVALIDATE_TAG = script(
   CLOCK,
   BUS,
   `
 local version = tick()
+local before = tonumber(redis.call('GET', KEYS[4]) or 0) or 0
 if not redis.call('SET', KEYS[4], digits(version), 'XX', 'KEEPTTL') then
   redis.call('SET', KEYS[4], digits(version), 'PX', ARGV[4])
 end
 announce('t', ARGV[3], version)
 keep()
-return version
+return { version, before }
 `,
 )
 
@@ -227,21 +229,19 @@ return version
 `,
 )
 
-/** KEYS 4: the epoch. ARGV 3: 'new', or 'known' to make one only if there is none. */
+/** KEYS 4: the epoch. ARGV 3: 'new', or 'known' to make one only if there is none. Replies with the epoch, and the one before or 0. */
 export const EPOCH = script(
   CLOCK,
   BUS,
   `
-if ARGV[3] == 'known' then
-  local epoch = tonumber(redis.call('GET', KEYS[4]) or '')
-  if epoch then return epoch end
-end
+local before = tonumber(redis.call('GET', KEYS[4]) or 0) or 0
+if ARGV[3] == 'known' and before > 0 then return { before, before } end
 local epoch = tick()
 redis.call('SET', KEYS[4], digits(epoch))
 redis.call('HSET', KEYS[2], '*', digits(epoch))
 announce('c', '', epoch)
 keep()
-return epoch
+return { epoch, before }
 `,
 )
 

@@ -42,6 +42,8 @@ export interface Deleted {
 export interface CallOptions {
   /** Who writes: messages that come back are recognised by it. */
   readonly origin: string
+  /** Of sets: the server's time in µs from which on nothing may happen, because the caller has given up; then L2_UNAVAILABLE. */
+  readonly before?: number
 }
 
 /** Names that a scan went through, for progress. */
@@ -50,10 +52,17 @@ export interface PatternProgress {
   readonly deleted: number
 }
 
+/** Told, before an invalidation resolves, the version that was replaced by it, 0 for none. */
+export interface Replacing {
+  readonly onReplaced?: (version: number) => void
+}
+
 export interface L2Store {
   readonly namespace: string
   /** Buckets of the namespace: each has its own order of versions and its own bus. */
   readonly buckets: number
+  /** Milliseconds after which it gives a call up, if it does. */
+  readonly timeoutMs?: number
   bucketOf(name: string): number
 
   get(name: string): Promise<Bytes | null>
@@ -72,11 +81,11 @@ export interface L2Store {
     options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: Signal },
   ): Promise<number>
   /** Makes every entry of the namespace invalid at once, then removes their bytes in the background. Returns the new epoch. */
-  clear(options: CallOptions): Promise<number>
+  clear(options: CallOptions & Replacing): Promise<number>
 
   /** Versions of tags, aligned; a tag without one gets it. They live at least `ttlMs` from now. */
   tagVersions(tags: readonly string[], ttlMs: number): Promise<number[]>
-  invalidateTag(tag: string, options: CallOptions): Promise<number>
+  invalidateTag(tag: string, options: CallOptions & Replacing): Promise<number>
   /** The epoch of the namespace (0 before the first clear). */
   epoch(): Promise<number>
 

@@ -12,7 +12,7 @@ import { Generations, type Token } from '../coherence/generations.js'
 import { ServerClock } from '../coherence/server-clock.js'
 import { type TagState, TagVersions, tagsHold } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
-import type { L2Store } from '../l2/store.js'
+import type { CallOptions, L2Store } from '../l2/store.js'
 import {
   type Entry,
   earliestRefresh,
@@ -178,6 +178,18 @@ export class Core<V> {
     const now = Math.floor((this.time.now() + this.serverOffset) * 1000)
     this.#lastStamp = Math.max(this.#lastStamp + 1, now)
     return this.#lastStamp
+  }
+
+  /**
+   * Who sets, and until when in the server's µs: a set that arrives after its caller may have given it up must not happen, since it would
+   * win over what this process queued meanwhile.
+   */
+  bySet(): CallOptions {
+    const { origin, serverClock } = this
+    const limit = Math.min(this.settings.l2TimeoutMs, this.l2?.timeoutMs ?? Infinity)
+    if (!serverClock.known || limit === Infinity) return { origin }
+    const lasts = limit - Math.min(serverClock.uncertainty, limit / 2)
+    return { origin, before: (this.time.now() + serverClock.offset + lasts) * 1000 }
   }
 
   /** A time to live, shortened at random. */

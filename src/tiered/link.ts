@@ -49,7 +49,8 @@ export class BusLink {
         this.#entryChanged(name, version, foreign)
         break
       case 'tag':
-        this.#tagChanged(name, version)
+        // Of a bus that cannot tell versions it is Infinity: what is known of this tag is not.
+        core.tags.merge(name, version)
         break
       case 'pattern':
         if (foreign) {
@@ -88,16 +89,6 @@ export class BusLink {
     if (flight !== undefined) flight.overtaken = true
     core.drop(l1, version)
     this.#wake(name)
-  }
-
-  #tagChanged(tag: string, version: number): void {
-    const core = this.#core
-    if (Number.isFinite(version)) core.tags.merge(tag, version)
-    else {
-      // A bus that cannot tell versions: what is known of the tag is not.
-      core.tags.forget()
-      core.generations.bumpAll()
-    }
   }
 
   #cleared(version: number): void {

@@ -239,7 +239,9 @@ export class Loader<V> {
   ): Promise<Guarded[]> {
     const core = this.#core
     const { l2 } = core
-    const stamp = core.stamp()
+    // The estimate may be ahead of the server: a change made just after must not look older than what stays here.
+    const { known: sampled, uncertainty } = core.serverClock
+    const stamp = core.stamp() - (sampled ? Math.ceil(uncertainty * 1000) : 0)
     const tokens = all.map(({ name }) => core.generations.token(name))
     const epoch = core.epoch
     const fenced = l2 !== undefined && policy.l2 && reached && !core.guard.open && core.epochKnown
@@ -377,11 +379,11 @@ export class Loader<V> {
   async #write(writes: readonly L2Write[], written: readonly Outgoing<V>[]): Promise<void> {
     const core = this.#core
     const l2 = core.l2 as L2Store
-    const by = { origin: core.origin }
     try {
-      const versions = await core.guard.run(async () =>
-        writes.length === 1 ? [await l2.set(writes[0] as L2Write, by)] : await l2.setMany(writes, by),
-      )
+      const versions = await core.guard.run(async () => {
+        const by = core.bySet()
+        return writes.length === 1 ? [await l2.set(writes[0] as L2Write, by)] : await l2.setMany(writes, by)
+      })
       for (const [i, out] of written.entries()) {
         const version = versions[i]
         out.local = false

@@ -23,9 +23,9 @@ export class Replayer {
   #timer: NodeJS.Timeout | undefined
   #refusals = 0
   /** What was invalidated in this replay: sets that were queued after it were made after it. */
-  readonly #tags = new Map<string, number>()
+  readonly #tags = new Map<string, Raised>()
   readonly #patterns: { readonly glob: string; readonly at: ReadonlyMap<number, number> }[] = []
-  #epoch = 0
+  #epoch: Raised | undefined
 
   constructor(core: Core<unknown>) {
     this.#core = core
@@ -58,7 +58,7 @@ export class Replayer {
       else {
         this.#tags.clear()
         this.#patterns.length = 0
-        this.#epoch = 0
+        this.#epoch = undefined
       }
     })
     return this.#draining
@@ -96,7 +96,7 @@ export class Replayer {
       case 'set': {
         const writes = (batch as readonly L2Write[]).map((write) => ({
           ...write,
-          bytes: restamped(write.bytes, this.#tags, this.#epoch),
+          bytes: restamped(write.bytes, this.#tags, this.#epoch, core.serverClock.uncertainty * 1000),
           notAfter: this.#notAfter(write),
         }))
         const versions = await core.guard.run(() => l2.setMany(writes, by))
@@ -115,9 +115,13 @@ export class Replayer {
       case 'tag':
         for (const write of batch) {
           const { tag } = write as { readonly tag: string }
-          const version = await core.guard.run(() => l2.invalidateTag(tag, by))
-          core.tags.merge(tag, version)
-          this.#tags.set(tag, version)
+          let from = Infinity
+          const onReplaced = (version: number): void => {
+            from = version
+          }
+          const to = await core.guard.run(() => l2.invalidateTag(tag, { ...by, onReplaced }))
+          core.tags.merge(tag, to)
+          this.#tags.set(tag, { from, to })
           this.queue.done([write])
         }
         return
@@ -129,9 +133,15 @@ export class Replayer {
           this.queue.done([write])
         }
         return
-      case 'clear':
-        this.#epoch = await core.guard.run(() => l2.clear(by))
-        core.raiseEpoch(this.#epoch)
+      case 'clear': {
+        let from = Infinity
+        const onReplaced = (epoch: number): void => {
+          from = epoch
+        }
+        const to = await core.guard.run(() => l2.clear({ ...by, onReplaced }))
+        this.#epoch = { from, to }
+        core.raiseEpoch(to)
+      }
     }
   }
 
@@ -140,7 +150,7 @@ export class Replayer {
    * written since is newer still.
    */
   #notAfter({ name, notAfter }: L2Write): number {
-    let latest = Math.max(notAfter as number, this.#epoch)
+    let latest = Math.max(notAfter as number, this.#epoch?.to ?? 0)
     for (const { glob, at } of this.#patterns) {
       if (name.startsWith('s') && globMatches(glob, name.slice(1)))
         latest = Math.max(latest, at.get((this.#core.l2 as L2Store).bucketOf(name)) ?? 0)
@@ -186,16 +196,38 @@ export class Replayer {
 const TAGS_AT = 48
 const TAG_HEAD_BYTES = 10
 
-/** The envelope, made under the versions that invalidations queued before it were given. */
-function restamped(bytes: Uint8Array, tags: ReadonlyMap<string, number>, epoch: number): Uint8Array {
-  if (tags.size === 0 && epoch === 0) return bytes
+/** A version that a replayed invalidation replaced, and the one that it was given. */
+interface Raised {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * The envelope, made under the versions that invalidations queued before it were given. Where the version that these replaced is newer than
+ * the one that the envelope was made under, somebody else invalidated too, perhaps after it was made: it keeps its version, and is invalid.
+ * `doubt`: µs by which the estimate of the server's clock, that made the version, may be wrong.
+ */
+function restamped(
+  bytes: Uint8Array,
+  tags: ReadonlyMap<string, Raised>,
+  epoch: Raised | undefined,
+  doubt: number,
+): Uint8Array {
+  if (tags.size === 0 && epoch === undefined) return bytes
   const copy = Buffer.from(bytes)
-  if (epoch > copy.readDoubleLE(TAGS_AT - 8)) copy.writeDoubleLE(epoch, TAGS_AT - 8)
+  raise(copy, TAGS_AT - 8, epoch, doubt)
   for (let left = copy.readUInt16LE(36), at = TAGS_AT; left > 0; left--) {
     const nameBytes = copy.readUInt16LE(at + 8)
-    const version = tags.get(copy.toString('utf8', at + TAG_HEAD_BYTES, at + TAG_HEAD_BYTES + nameBytes))
-    if (version !== undefined && version > copy.readDoubleLE(at)) copy.writeDoubleLE(version, at)
+    const tag = copy.toString('utf8', at + TAG_HEAD_BYTES, at + TAG_HEAD_BYTES + nameBytes)
+    raise(copy, at, tags.get(tag), doubt)
     at += TAG_HEAD_BYTES + nameBytes
   }
   return copy
+}
+
+function raise(bytes: Buffer, at: number, raised: Raised | undefined, doubt: number): void {
+  if (raised === undefined) return
+  const made = bytes.readDoubleLE(at)
+  const older = raised.from === made || raised.from <= made - doubt
+  if (older && made < raised.to) bytes.writeDoubleLE(raised.to, at)
 }

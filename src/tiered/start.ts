@@ -8,6 +8,8 @@ import type { L2Store } from '../l2/store.js'
 import type { Core } from './core.js'
 
 const RESAMPLE_MS = 30_000
+/** After errors: it may be another server, or its clock was set. */
+const RESAMPLE_AFTER_ERRORS_MS = 1000
 
 export class Start {
   readonly #core: Core<unknown>
@@ -16,6 +18,7 @@ export class Start {
   #epoch: Promise<void> | undefined
   #sampledAt = Number.NEGATIVE_INFINITY
   #sampling = false
+  #errors = 0
 
   constructor(core: Core<unknown>) {
     this.#core = core
@@ -33,7 +36,11 @@ export class Start {
     core.refuseClosed()
     await this.#waitForBus()
     if (!core.serverClock.known || !core.epochKnown) await this.#learn()
-    else if (core.time.now() - this.#sampledAt > RESAMPLE_MS) this.#resample()
+    else {
+      const since = core.time.now() - this.#sampledAt
+      const erred = core.counters.errors !== this.#errors
+      if (since > RESAMPLE_MS || (erred && since > RESAMPLE_AFTER_ERRORS_MS)) this.#resample()
+    }
   }
 
   /** Reads the epoch, once for all who ask now. */
@@ -83,6 +90,7 @@ export class Start {
     const server = await core.guard.run(() => (core.l2 as L2Store).serverTime())
     core.serverClock.sample(sent, core.time.now(), server)
     this.#sampledAt = core.time.now()
+    this.#errors = core.counters.errors
   }
 
   #resample(): void {

@@ -249,10 +249,10 @@ export class Writer<V> {
   #write(writes: readonly L2Write[]): Promise<Written[] | undefined> {
     const core = this.#core
     const l2 = core.l2 as L2Store
-    const by = { origin: core.origin }
-    return this.#attempt(async () =>
-      writes.length === 1 ? [await l2.set(writes[0] as L2Write, by)] : await l2.setMany(writes, by),
-    )
+    return this.#attempt(async () => {
+      const by = core.bySet()
+      return writes.length === 1 ? [await l2.set(writes[0] as L2Write, by)] : await l2.setMany(writes, by)
+    })
   }
 
   #stored({ named, policy, entry, token }: Prepared<V>, version: Written): WriteResult {

@@ -8,7 +8,7 @@ import type { Bus, BusMessage, GapReason, Unsubscribe } from '../../src/coherenc
 import { LatencyHistogram } from '../../src/coherence/latency-histogram.js'
 import { HitpathError } from '../../src/errors.js'
 import { globMatches } from '../../src/l2/glob.js'
-import type { CallOptions, Deleted, Fence, L2Store, L2Write, Written } from '../../src/l2/store.js'
+import type { CallOptions, Deleted, Fence, L2Store, L2Write, Replacing, Written } from '../../src/l2/store.js'
 
 const VERSION_AT = 24
 
@@ -152,9 +152,10 @@ export class MemoryStore implements L2Store {
     })
   }
 
-  clear({ origin }: CallOptions): Promise<number> {
+  clear({ origin, onReplaced }: CallOptions & Replacing): Promise<number> {
     return this.#call('clear', () => {
       const { server } = this
+      onReplaced?.(server.epoch)
       server.epoch = server.tick()
       server.all = server.epoch
       // The bytes stay for a while, as in Redis.
@@ -173,8 +174,9 @@ export class MemoryStore implements L2Store {
     )
   }
 
-  invalidateTag(tag: string, { origin }: CallOptions): Promise<number> {
+  invalidateTag(tag: string, { origin, onReplaced }: CallOptions & Replacing): Promise<number> {
     return this.#call('invalidateTag', () => {
+      onReplaced?.(this.server.tags.get(tag) ?? 0)
       const version = this.server.tick()
       this.server.tags.set(tag, version)
       this.server.announce({ kind: 'tag', name: tag, version, origin, bucket: 0 })

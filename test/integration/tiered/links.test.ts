@@ -1,6 +1,7 @@
 /** Links that break, and servers that go: R8, R9, and what is served meanwhile. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import type { TieredCache } from '../../../src/index.js'
 import { waitFor } from '../../support/redis.js'
 import { World } from './world.js'
 
@@ -127,6 +128,44 @@ test('R9: tags, patterns, clears and sets of an outage arrive in order', async (
   await waitFor('the replay', () => a.cache.stats().replaying === 0)
   await b.bus.hears('pattern')
   expect(await b.cache.getMany(['tagged', 'f:1', 'f:2', 'kept'])).toEqual(['new', undefined, 'new', 'old'])
+})
+
+test.each([
+  ['tag', (cache: TieredCache) => cache.invalidateTag('t')],
+  ['clear', (cache: TieredCache) => cache.clear()],
+] as const)(
+  'R9: %s by another process after a set was queued behind the same: the set does not come back over it',
+  async (_, invalidate) => {
+    await using world = await World.start()
+    const proxy = await world.proxy()
+    const a = await world.client({ port: proxy.port, ...QUICK })
+    const b = await world.client()
+    await a.cache.set('key', 'v0', { tags: ['t'] })
+    proxy.refuse()
+    expect(await invalidate(a.cache)).toEqual({ queued: true })
+    expect(await a.cache.set('key', 'v1', { tags: ['t'] })).toEqual({ queued: true })
+    expect(await a.cache.get('key')).toBe('v1')
+    expect(await invalidate(b.cache)).toEqual({ queued: false })
+    proxy.resume()
+    await waitFor('the replay', () => a.cache.stats().replaying === 0)
+    expect(await b.cache.get('key')).toBeUndefined()
+    await waitFor('the circuit', () => a.store.ping().then(() => a.cache.stats().circuit === 'closed'))
+    expect(await a.cache.get('key')).toBeUndefined()
+  },
+)
+
+test('R9: a set that arrives after its caller gave up does not win over what the caller set since', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client({ port: proxy.port, ...QUICK })
+  const b = await world.client()
+  proxy.pause()
+  expect(await a.cache.set('key', 'v1')).toEqual({ queued: true })
+  expect(await a.cache.set('key', 'v2')).toEqual({ queued: true })
+  proxy.resume()
+  await waitFor('the replay', () => a.cache.stats().replaying === 0)
+  expect(await b.cache.get('key')).toBe('v2')
+  expect(a.cache.getSync('key')).toBe('v2')
 })
 
 test('a server that is killed and comes back empty: nothing stale, and the load goes on', async () => {
