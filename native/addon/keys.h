@@ -17,7 +17,6 @@ class KeyReader {
   u8 digest[16];
 
  private:
-  [[nodiscard]] bool read_array(Environment& e, napi_value value, u64 seed) noexcept;
   [[nodiscard]] bool from_units(Environment& e, const Handle& h, const u16* units, u32 count, u8* narrowed) noexcept;
 
   static constexpr u32 kStack = 256;

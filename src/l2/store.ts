@@ -86,7 +86,7 @@ export interface L2Store {
   /** Versions of tags, aligned; a tag without one gets it. They live at least `ttlMs` from now. */
   tagVersions(tags: readonly string[], ttlMs: number): Promise<number[]>
   invalidateTag(tag: string, options: CallOptions & Replacing): Promise<number>
-  /** The epoch of the namespace (0 before the first clear). */
+  /** The epoch of the namespace: the version of its last clear, or of when it was first asked for. */
   epoch(): Promise<number>
 
   /** Fences for names whose values are about to be computed; with `leaseMs` a lease too, undefined in its place when another holds it. */

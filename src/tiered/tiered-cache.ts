@@ -134,6 +134,8 @@ export class TieredCache<V = unknown> {
     return new TieredCache<V>(options)
   }
 
+  // The usual hit stands in each of the three calls that have one: a method of its own costs getSync 6 ns of 55.
+
   /** The value if the first tier has it, synchronously. @throws HitpathError INVALID_KEY, CLOSED */
   getSync(key: CacheKey): V | undefined {
     const entry = this.#l1.get(this.#prefix === undefined ? key : this.#core.names.within(key)) as
