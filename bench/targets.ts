@@ -267,6 +267,23 @@ export const targets: readonly Target[] = [
     why: 'What the first tier has, Redis has no part in.',
   },
 
+  // Invalidation by events.
+  {
+    id: 'event-invalidation',
+    ...value('event-invalidation', 'TieredCache, 10000', { max: 20 }),
+    why: 'A bar must not wait for what depends on it to be walked.',
+  },
+  {
+    id: 'event-invalidation-size',
+    figure: 'event-invalidation',
+    statistic: 'ratio',
+    of: 'TieredCache, 10000',
+    peer: 'TieredCache, 10',
+    limit: { max: 3 },
+    gate: { max: 3 },
+    why: 'Invalidating a tag is a number, whatever carries it.',
+  },
+
   // Hit ratio over recorded traces.
   {
     id: 'hit-ratio-mean',

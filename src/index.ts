@@ -27,6 +27,20 @@ export {
   type CachedFeatureExtractorOptions,
   type Features,
 } from './serving/cached-feature-extractor.js'
+export { DependencyGraph, type DependencyRules } from './serving/events/dependency-graph.js'
+export { EventInvalidator } from './serving/events/event-invalidator.js'
+export type { EventFeed } from './serving/events/feed.js'
+export type { ConsumeOptions } from './serving/events/iterable-feed.js'
+export {
+  type MarketEvent,
+  MarketEventInvalidator,
+  type MarketEventInvalidatorOptions,
+} from './serving/events/market-event-invalidator.js'
+export type { EventInvalidatorOptions, InvalidatorOptions } from './serving/events/options.js'
+export type { SubscribeOptions } from './serving/events/pubsub-feed.js'
+export type { EventInvalidatorStats } from './serving/events/stats.js'
+export type { FollowOptions } from './serving/events/stream-feed.js'
+export type { InvalidatedCache } from './serving/events/targets.js'
 export type { ManyFactory } from './tiered/batches.js'
 export type { FactoryContext } from './tiered/context.js'
 export type { TieredEvent, TieredEvents } from './tiered/events.js'

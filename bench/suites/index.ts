@@ -2,6 +2,7 @@
 import type { Suite } from '../harness/subject.js'
 import { suite as arrayKeys } from './array-keys.js'
 import { suite as churn } from './churn.js'
+import { suite as events } from './events.js'
 import { suite as expiry } from './expiry.js'
 import { suite as hitRatio } from './hit-ratio.js'
 import { suite as l1Read } from './l1-read.js'
@@ -25,5 +26,6 @@ export const suites: readonly Suite[] = [
   churn,
   tiers,
   tiersBehaviour,
+  events,
   hitRatio,
 ]

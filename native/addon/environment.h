@@ -18,6 +18,7 @@ namespace hitpath {
 /// A cache that this environment has open.
 struct Handle {
   Cache cache;
+  u64 serial = 0;             // of this environment, never used twice: an address and an id are
   napi_ref region = nullptr;  // keeps the bytes where they are until the last pin is given back
   napi_ref remembered_ref = nullptr;
   u32* remembered = nullptr;  // a sequence word a slot: which version of its value JavaScript holds
@@ -55,6 +56,7 @@ struct Environment {
   napi_ref staging_ref = nullptr;
   std::vector<Handle*> handles{nullptr};
   std::vector<u32> free_ids;
+  u64 last_serial = 0;
   HeaderMemo header;
   Digest tags[kMaxTags];        // of the set that goes on
   std::vector<u8> key_bytes;    // keys and tags too long for the stack

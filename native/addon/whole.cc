@@ -104,6 +104,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   if (found != RegionFault::none) return fault(found);
 
   auto* h = new Handle;
+  h->serial = ++e.last_serial;
   h->cache.open(data, config, geometry);
   h->local = (config.flags & kFlagShared) == 0;
   h->foreign_clock = (config.flags & kFlagForeignClock) != 0;
@@ -131,8 +132,10 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   token["flags"] = config.flags;
   // When JavaScript lets go of the token without close(), the handle goes with it.
   token.AddFinalizer(
-      [id, h](Napi::Env, Environment* owner) {
-        if (id < owner->handles.size() && owner->handles[id] == h) close_handle(*owner, id);
+      [id, serial = h->serial](Napi::Env, Environment* owner) {
+        // Closed long ago, its id and its memory may be another cache's.
+        const Handle* there = id < owner->handles.size() ? owner->handles[id] : nullptr;
+        if (there != nullptr && there->serial == serial) close_handle(*owner, id);
       },
       &e);
   return token;

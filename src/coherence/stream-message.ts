@@ -31,22 +31,41 @@ export interface StreamEntry {
   readonly message: StreamMessage | undefined
 }
 
-/** Entries of one stream, from the reply of XREAD in RESP2 (pairs) or RESP3 (a flattened map, or an object). */
-export function entriesOfXread(reply: unknown): StreamEntry[] {
-  if (reply === null || typeof reply !== 'object') return []
-  if (reply instanceof Map) return entriesOf([...reply.values()][0])
-  if (!Array.isArray(reply)) return entriesOf(Object.values(reply)[0])
-  const first: unknown = reply[0]
-  return entriesOf(Array.isArray(first) ? first[1] : reply[1])
+/** An entry as it stands in a reply; `fields` is null for one that was deleted. */
+export interface StreamRow {
+  readonly id: string
+  readonly fields: unknown
 }
 
-/** Entries from the reply of XRANGE or XREVRANGE, in its order. */
-export function entriesOf(reply: unknown): StreamEntry[] {
+/** Entries of one stream, from the reply of XREAD in RESP2 (pairs) or RESP3 (a flattened map, or an object). */
+export function rowsOfXread(reply: unknown): StreamRow[] {
+  if (reply === null || typeof reply !== 'object') return []
+  if (reply instanceof Map) return rowsOf([...reply.values()][0])
+  if (!Array.isArray(reply)) return rowsOf(Object.values(reply)[0])
+  const first: unknown = reply[0]
+  return rowsOf(Array.isArray(first) ? first[1] : reply[1])
+}
+
+/** Entries from the reply of XRANGE, XREVRANGE or XAUTOCLAIM, in its order. */
+export function rowsOf(reply: unknown): StreamRow[] {
   if (!Array.isArray(reply)) return []
-  return reply.flatMap((entry: unknown) => {
-    if (!Array.isArray(entry) || typeof entry[0] !== 'string') return []
-    return [{ id: entry[0], message: messageOf(entry[1]) }]
-  })
+  return reply.flatMap((entry: unknown) =>
+    Array.isArray(entry) && typeof entry[0] === 'string' ? [{ id: entry[0], fields: entry[1] }] : [],
+  )
+}
+
+/** Messages of the bus in a reply of XREAD. */
+export function entriesOfXread(reply: unknown): StreamEntry[] {
+  return rowsOfXread(reply).map(messageEntry)
+}
+
+/** Messages of the bus in a reply of XRANGE or XREVRANGE. */
+export function entriesOf(reply: unknown): StreamEntry[] {
+  return rowsOf(reply).map(messageEntry)
+}
+
+function messageEntry({ id, fields }: StreamRow): StreamEntry {
+  return { id, message: messageOf(fields) }
 }
 
 /** Negative if `a` comes before `b`. Ids are `milliseconds-sequence`, both below 2^53 in practice. */

@@ -18,3 +18,5 @@ export function erasePattern(core: Core<unknown>, glob: string, othersInside: bo
   }
   return erased
 }
+
+export { escapeGlob }
