@@ -185,6 +185,23 @@ export const targets: readonly Target[] = [
     why: 'The same as a count, which no noise moves.',
   },
 
+  // Monitoring.
+  {
+    id: 'monitored-sync',
+    ...monitored('monitored-sync'),
+    why: 'What must be switched off to be fast is switched off when it is needed.',
+  },
+  {
+    id: 'monitored-await',
+    ...monitored('monitored-await'),
+    why: 'The same for the call that most use.',
+  },
+  {
+    id: 'monitored-local',
+    ...monitored('monitored-local'),
+    why: 'A cache alone is only asked for its counters.',
+  },
+
   // Two tiers.
   {
     id: 'tiered-sync',
@@ -316,6 +333,12 @@ type Judged = Omit<Target, 'id' | 'why'>
 
 function ratio(figure: string, peer: string, limit: Limit, gate?: Limit): Judged {
   return { figure, statistic: 'ratio', of: 'hitpath', peer, limit, ...(gate && { gate }) }
+}
+
+/** With a Monitor that samples as it does by default, against without. */
+function monitored(figure: string): Judged {
+  const of = 'hitpath, monitored'
+  return { figure, statistic: 'ratio', of, peer: 'hitpath', limit: { max: 1.05 }, gate: { max: 1.1 } }
 }
 
 function value(figure: string, of: string, limit: Limit, gate?: Limit): Judged {

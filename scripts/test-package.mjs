@@ -25,7 +25,7 @@ const NEEDED = [
   'native/core/layout.h',
 ]
 const ALLOWED =
-  /^(README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|package\.json|build\/Release\/hitpath\.node|dist\/(esm|cjs)\/([\w-]+\/)*[\w-]+(\.d\.ts|\.js|\.json)|native\/(core|addon)\/\w+\.(h|cc))$/
+  /^(README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|package\.json|build\/Release\/hitpath\.node|src\/observe\/grafana\.json|dist\/(esm|cjs)\/([\w-]+\/)*[\w-]+(\.d\.ts|\.js|\.json)|native\/(core|addon)\/\w+\.(h|cc))$/
 
 const STRICT = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false']
 /** Settings of consumers. Without @types/node, `Disposable` comes from the compiler's own library. */

@@ -22,6 +22,18 @@ export type { SharedCacheOptions } from './l1/shared-options.js'
 export type { CacheStats } from './l1/stats.js'
 export { RedisStore } from './l2/redis-store.js'
 export type { L2Store } from './l2/store.js'
+export type { Finding, FindingCode, Health, Severity } from './observe/health.js'
+export type { HeavyHitter } from './observe/heavy-hitters.js'
+export { Histogram, type LatencySummary } from './observe/histogram.js'
+export { Monitor, type MonitorOptions, type MonitorStats, type WatchOptions } from './observe/monitor.js'
+export {
+  type OpenTelemetryMeter,
+  type OpenTelemetryOptions,
+  registerOpenTelemetry,
+} from './observe/opentelemetry.js'
+export { type PrometheusOptions, type PrometheusRegistry, registerPrometheus } from './observe/prometheus.js'
+export type { Counts, Latencies, Levels, Monitored, Reading } from './observe/reading.js'
+export type { CacheReport } from './observe/report.js'
 export {
   CachedFeatureExtractor,
   type CachedFeatureExtractorOptions,
@@ -44,6 +56,14 @@ export type { InvalidatedCache } from './serving/events/targets.js'
 export type { ManyFactory } from './tiered/batches.js'
 export type { FactoryContext } from './tiered/context.js'
 export type { TieredEvent, TieredEvents } from './tiered/events.js'
+// Observing
+export type {
+  ExplainedEntry,
+  ExplainedL1,
+  ExplainedL2,
+  ExplainedTag,
+  Explanation,
+} from './tiered/explanation.js'
 export type { FirstTier } from './tiered/first-tier.js'
 export type { Factory } from './tiered/loader.js'
 export type {
@@ -53,5 +73,6 @@ export type {
   TieredCacheOptions,
   WriteOptions,
 } from './tiered/options.js'
-export { TieredCache, type TieredStats } from './tiered/tiered-cache.js'
+export type { TieredStats } from './tiered/stats.js'
+export { TieredCache } from './tiered/tiered-cache.js'
 export type { DeleteResult, PatternResult, WriteResult } from './tiered/writer.js'

@@ -8,6 +8,7 @@ import { suite as hitRatio } from './hit-ratio.js'
 import { suite as l1Read } from './l1-read.js'
 import { suite as l1Write } from './l1-write.js'
 import { suite as memory } from './memory.js'
+import { suite as monitoring } from './monitoring.js'
 import { suite as rows } from './rows.js'
 import { suite as sharedValues } from './shared-values.js'
 import { suite as threads } from './threads.js'
@@ -27,5 +28,6 @@ export const suites: readonly Suite[] = [
   tiers,
   tiersBehaviour,
   events,
+  monitoring,
   hitRatio,
 ]

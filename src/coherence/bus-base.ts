@@ -4,9 +4,9 @@
  * Always true: a listener that throws or rejects harms nobody else; no event is told after `close` returned, except the last link going down.
  */
 import { HitpathError } from '../errors.js'
+import { Histogram } from '../observe/histogram.js'
 import type { Bus, BusMessage, GapReason, Unsubscribe } from './bus.js'
 import { asError } from './conversation.js'
-import { LatencyHistogram } from './latency-histogram.js'
 import type { Link } from './link.js'
 
 interface Waiter {
@@ -15,7 +15,7 @@ interface Waiter {
 }
 
 export abstract class BusBase implements Bus {
-  readonly latency = new LatencyHistogram()
+  readonly latency = new Histogram()
   readonly #message = new Set<(message: BusMessage) => void>()
   readonly #gap = new Set<(reason: GapReason, bucket: number) => void>()
   readonly #link = new Set<(up: boolean, cause: Error | undefined) => void>()

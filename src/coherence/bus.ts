@@ -5,8 +5,9 @@
  * while the link is up it is reported within the network's time; a link that fell silent is down within heartbeat + grace.
  * A link comes up only after what it missed was reported or a `gap` was.
  */
+
+import type { Histogram } from '../observe/histogram.js'
 import type { Signal } from '../platform.js'
-import type { LatencyHistogram } from './latency-histogram.js'
 
 export type BusMessageKind = 'set' | 'delete' | 'tag' | 'pattern' | 'clear'
 
@@ -54,7 +55,7 @@ export interface Bus {
    */
   readonly silentMs: number
   /** Milliseconds from a change in the server until it was heard here; empty where the bus cannot tell. */
-  readonly latency: LatencyHistogram
+  readonly latency: Histogram
   onMessage(listener: (message: BusMessage) => void): Unsubscribe
   /** What the first tier holds must be dropped, and fills under way must be broken. */
   onGap(listener: (reason: GapReason, bucket: number) => void): Unsubscribe

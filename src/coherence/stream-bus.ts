@@ -71,7 +71,7 @@ export class StreamBus extends BusBase {
       key: key(bucket),
       timing: this.#timing,
       onMessage: ({ kind, name, version, origin }) => {
-        this.latency.record(reader.clock.now() - version / MICROSECONDS_PER_MS)
+        this.latency.recordMs(reader.clock.now() - version / MICROSECONDS_PER_MS)
         this.tellMessage({ kind, name, version, origin, bucket })
       },
       onGap: (reason) => this.tellGap(reason, bucket),

@@ -1,7 +1,7 @@
 /** What a cache tells about itself. */
 import type { NativeStats } from '../native/binding.js'
 import { doubles } from '../native/binding.js'
-import { STAGING_EXTRA } from '../native/layout.js'
+import { HEADER_MAX_PINNED, STAGING_EXTRA } from '../native/layout.js'
 import type { Engine } from './engine.js'
 
 export interface CacheStats extends NativeStats {
@@ -13,6 +13,8 @@ export interface CacheStats extends NativeStats {
   readonly sets: number
   /** Bytes of keys and values that are taken, block headers included. */
   readonly usedBytes: number
+  /** Bytes that views may hold in place, `pinnedBytes` at most. */
+  readonly maxPinnedBytes: number
 }
 
 /** `hits`: those counted in JavaScript since the last time. */
@@ -26,5 +28,6 @@ export function statsOf(engine: Engine, hits: number): CacheStats {
     hitRatio: reads === 0 ? 0 : stats.hits / reads,
     sets: stats.inserts + stats.updates,
     usedBytes: stats.arenaBytes - stats.freeBytes,
+    maxPinnedBytes: (stats.arenaBytes / 100) * ((engine.words[HEADER_MAX_PINNED / 4] as number) | 0),
   }
 }

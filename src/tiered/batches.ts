@@ -3,6 +3,7 @@ import { HitpathError } from '../errors.js'
 import type { CacheKey } from '../l1/engine.js'
 import { Context, type FactoryContext } from './context.js'
 import type { Core } from './core.js'
+import { missReason } from './diagnosis.js'
 import { type Entry, entryValue } from './entry.js'
 import type { Flight } from './flight.js'
 import type { Loader, Made } from './loader.js'
@@ -96,6 +97,7 @@ export class Batches<V> {
         continue
       }
       const named = core.names.named(keys[i] as K)
+      core.recorder.missedL1(missReason(core, entry), named.name, core.time.now())
       const one = missing.get(named.name)
       if (one === undefined) missing.set(named.name, { key: keys[i] as K, named, at: [i] })
       else one.at.push(i)
@@ -113,6 +115,7 @@ export class Batches<V> {
       if (found) {
         for (const index of at) out[index] = entryValue(entry)
         core.gate.hits++
+        core.recorder.l2Answers++
         if (core.events.wants('hit')) core.events.emit('hit', { key: named.name, tier: 'l2' })
       } else {
         core.counters.misses++
@@ -169,6 +172,7 @@ export class Batches<V> {
     core.refuseClosed()
     const valueAt = read(values, own)
     const factoryMs = core.time.now() - began
+    core.recorder.factoryRan(factoryMs)
     const made = own.map(
       ({ named }, i): Made<V> => ({
         named,
@@ -185,7 +189,8 @@ export class Batches<V> {
   }
 }
 
-function isFresh<V>(core: Core<V>, entry: Entry<V>): boolean {
+/** Whether the entry may be served. */
+export function isFresh<V>(core: Core<V>, entry: Entry<V>): boolean {
   const judged = core.judge(entry)
   return judged === 'fresh' || judged === 'early'
 }

@@ -13,11 +13,13 @@ import { ServerClock } from '../coherence/server-clock.js'
 import { type TagState, TagVersions, tagsHold } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
 import type { CallOptions, L2Store } from '../l2/store.js'
+import { Recorder } from '../observe/recorder.js'
 import {
   type Entry,
   earliestRefresh,
   type Gate,
   makeEntry,
+  NEVER_SAMPLED,
   NO_PASS,
   nextPass,
   refreshesEarly,
@@ -109,7 +111,8 @@ export class Core<V> {
   /** Work that nobody waits for; `close` does. */
   readonly background = new Set<Promise<unknown>>()
   pass: number = nextPass()
-  readonly gate: Gate = { pass: this.pass, hits: 0 }
+  readonly gate: Gate = { pass: this.pass, hits: 0, sampleAt: NEVER_SAMPLED }
+  readonly recorder: Recorder = new Recorder(() => this.#resample())
   /** Version of the last clear, as far as known. */
   epoch = 0
   epochKnown: boolean
@@ -150,6 +153,7 @@ export class Core<V> {
       resetAfterMs: settings.breaker.resetAfterMs,
       random: settings.random,
       onChange: (state, before) => this.events.emit('breaker', { state, before }),
+      recorder: this.recorder,
     })
     this.epochKnown = l2 === undefined
     if (this.bus !== undefined) this.unlinkedSince = this.time.now()
@@ -204,6 +208,21 @@ export class Core<V> {
     this.gate.pass = this.closed || this.#slow || this.events.listened('hit') ? SLOW_PASS : this.pass
   }
 
+  #resample(): void {
+    const { every } = this.recorder
+    this.gate.sampleAt = this.gate.hits + (every === 0 ? NEVER_SAMPLED : this.recorder.gap() - 1)
+  }
+
+  /** Whether each hit is judged because the link is down. */
+  get slow(): boolean {
+    return this.#slow
+  }
+
+  /** Entries of other threads that came before are not believed. */
+  get bornAfter(): number {
+    return this.#bornAfter
+  }
+
   /** While the link is down and its clamp has run out, each hit is judged. */
   judgeEachHit(slow: boolean): void {
     this.#slow = slow
@@ -233,6 +252,7 @@ export class Core<V> {
   plainlyFresh(entry: Entry<V>): boolean {
     return (
       entry.bound === this.gate.pass &&
+      !entry.negative &&
       (entry.tags === null || tagsHold(entry.tags, entry.tagVersions as readonly number[])) &&
       (entry.checkAt === Infinity || this.time.surelyBefore(entry.checkAt))
     )
@@ -309,6 +329,7 @@ export class Core<V> {
     entry.pass = entry.tags === null && !entry.negative && entry.checkAt === Infinity ? this.pass : NO_PASS
     try {
       this.l1.set(l1, (this.shared ? unbound(entry) : entry) as never, { ttl: last - now })
+      this.recorder.fates?.put(name, entry.until)
     } catch (error) {
       this.l1.delete(l1)
       this.report(error)
@@ -321,9 +342,11 @@ export class Core<V> {
   }
 
   /** Removes what is older than `version`. */
-  drop(l1: Named['l1'], version: number): void {
+  drop({ name, l1 }: Named, version: number): void {
     const present = this.peek(l1)
-    if (present !== undefined && !(this.#standing(present) && present.version >= version)) this.l1.delete(l1)
+    if (present === undefined || (this.#standing(present) && present.version >= version)) return
+    this.l1.delete(l1)
+    this.recorder.fates?.removed(name)
   }
 
   /** Whether it is of this pass, or of another thread that shares the first tier. */

@@ -16,7 +16,12 @@ export interface Gate {
   /** The pass of the cache, or SLOW_PASS while every hit is judged. */
   pass: number
   hits: number
+  /** The read that comes after so many hits is timed. */
+  sampleAt: number
 }
+
+/** Beyond all hits; a small integer, as `hits` is for long. */
+export const NEVER_SAMPLED: number = 2 ** 31 - 1
 
 let lastPass = 0
 /** A pass that no cache of this thread has had. */

@@ -28,6 +28,8 @@ export class Flight<V> {
   #held = false
   /** The name was invalidated, or written by its owner, since this began. */
   overtaken = false
+  /** The second tier had it, no factory ran. */
+  answered = false
   /** Where the value came from was told. */
   settled = false
 

@@ -5,6 +5,7 @@
  */
 import { HitpathError } from '../errors.js'
 import { CircuitBreaker, type CircuitState } from '../l2/breaker.js'
+import type { L2Miss, Recorder } from '../observe/recorder.js'
 
 export interface GuardOptions {
   readonly timeoutMs: number
@@ -12,16 +13,19 @@ export interface GuardOptions {
   readonly resetAfterMs: number
   readonly random: () => number
   readonly onChange: (state: CircuitState, before: CircuitState) => void
+  readonly recorder: Recorder
 }
 
 export class Guard {
   readonly breaker: CircuitBreaker
   readonly #timeoutMs: number
+  readonly #recorder: Recorder
   readonly #pending = new Set<(error: HitpathError) => void>()
   #closed = false
 
   constructor(options: GuardOptions) {
     this.#timeoutMs = options.timeoutMs
+    this.#recorder = options.recorder
     this.breaker = new CircuitBreaker({
       failures: options.failures,
       resetAfter: options.resetAfterMs,
@@ -38,7 +42,7 @@ export class Guard {
   /** @throws HitpathError L2_UNAVAILABLE while the circuit is open, L2_TIMEOUT, CLOSED, and what the store says */
   run<T>(call: () => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
     if (this.#closed) return Promise.reject(closedError())
-    return this.breaker.run(() => this.#bounded(call, timeoutMs))
+    return this.breaker.run(() => this.#recorder.timed(this.#bounded(call, timeoutMs)))
   }
 
   close(): void {
@@ -94,4 +98,11 @@ export function closedError(): HitpathError {
 /** Whether the call may have failed for want of the server, so that a change must be made later. */
 export function isOutage(error: unknown): boolean {
   return error instanceof HitpathError && (error.code === 'L2_TIMEOUT' || error.code === 'L2_UNAVAILABLE')
+}
+
+/** Why a read of the second tier was a miss. */
+export function reasonOf(error: unknown, open: boolean): L2Miss {
+  if (!isOutage(error)) return 'error'
+  if ((error as HitpathError).code === 'L2_TIMEOUT') return 'timeout'
+  return open ? 'circuit' : 'unavailable'
 }

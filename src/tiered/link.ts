@@ -43,6 +43,7 @@ export class BusLink {
   apply({ kind, name, version, origin }: BusMessage): void {
     const core = this.#core
     const foreign = origin !== core.origin
+    if (foreign) core.recorder.invalidated(kind)
     switch (kind) {
       case 'set':
       case 'delete':
@@ -69,6 +70,7 @@ export class BusLink {
   gap(reason: string): void {
     const core = this.#core
     core.counters.gaps++
+    core.recorder.invalidated('gap')
     core.epochKnown = core.l2 === undefined
     core.tags.forget()
     core.flush()
@@ -87,7 +89,7 @@ export class BusLink {
     // Of the threads that share an origin each breaks its own.
     const flight = foreign || core.shared ? core.flights.get(name) : undefined
     if (flight !== undefined) flight.overtaken = true
-    core.drop(l1, version)
+    core.drop({ name, l1 }, version)
     this.#wake(name)
   }
 

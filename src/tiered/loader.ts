@@ -100,7 +100,8 @@ export class Loader<V> {
     const { outages } = core
     if (!job.read) {
       const found = await this.#reader.read(named, policy)
-      if (found !== undefined && this.#answers(found, stale)) return found
+      flight.answered = found !== undefined && this.#answers(found, stale)
+      if (flight.answered) return found
       stale = this.#better(found, stale)
     }
     core.refuseClosed()
@@ -171,7 +172,9 @@ export class Loader<V> {
       core.counters.factoryCalls++
       const value = await job.factory(context)
       if (core.closed) throw closedError()
-      return await this.store(named, policy, value, context, guarded, core.time.now() - began, flight)
+      const factoryMs = core.time.now() - began
+      core.recorder.computed(named.name, value, factoryMs, core.time.now())
+      return await this.store(named, policy, value, context, guarded, factoryMs, flight)
     } catch (error) {
       core.counters.factoryErrors++
       if (guarded.fence?.lease !== undefined) this.#release(guarded.fence)
@@ -190,6 +193,7 @@ export class Loader<V> {
     const present = core.peek(named.l1)
     if (present !== undefined) present.retryAt = stale.retryAt
     core.counters.staleServed++
+    core.recorder.stale.error++
     core.events.emit('stale', { key: named.name, reason: 'error' })
     return stale
   }
@@ -219,6 +223,8 @@ export class Loader<V> {
       const mine = fence === undefined || leaseMs === 0
       if (mine || core.time.now() >= deadline) return guarded as Guarded
       if (stale !== undefined) {
+        core.counters.staleServed++
+        core.recorder.stale.lease++
         core.events.emit('stale', { key: named.name, reason: 'lease' })
         return { entry: stale }
       }

@@ -9,6 +9,7 @@ import type { Core } from './core.js'
  */
 export function erasePattern(core: Core<unknown>, glob: string, othersInside: boolean): number {
   const { prefix } = core.names
+  core.recorder.fates?.forget()
   if (prefix !== undefined) return core.l1.invalidatePattern(escapeGlob(`${prefix}s`) + glob)
   if (!othersInside) return core.l1.invalidatePattern(glob)
   let erased = 0

@@ -11,9 +11,10 @@ import type { Token } from '../coherence/generations.js'
 import type { TagState } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
 import type { L2Store } from '../l2/store.js'
+import type { L2Miss } from '../observe/recorder.js'
 import { type Core, entryOf } from './core.js'
 import type { Entry } from './entry.js'
-import { isOutage } from './guard.js'
+import { isOutage, reasonOf } from './guard.js'
 import type { Named } from './names.js'
 import type { Policy } from './options.js'
 import type { Replayer } from './replayer.js'
@@ -60,12 +61,12 @@ export class Reader<V> {
     const core = this.#core
     const l2 = core.l2 as L2Store
     try {
-      if (!(await this.#mayRead(named.name))) return undefined
+      if (!(await this.#mayRead(named.name))) return core.recorder.missedL2('queued')
       const [bytes] = await Promise.all([
         core.guard.run(() => l2.get(named.name)),
         core.linked && core.epochKnown ? undefined : this.#start.readEpoch(),
       ])
-      if (bytes === null) return this.#missed()
+      if (bytes === null) return this.#missed('absent')
       const entry = await this.#believed(named, bytes)
       return this.#kept(named, entry, policy, token, ownWrites)
     } catch (error) {
@@ -100,7 +101,7 @@ export class Reader<V> {
         const named = all[i] as Named
         const bytes = found[at] ?? null
         if (bytes === null) {
-          this.#missed()
+          this.#missed('absent')
           continue
         }
         const head = heads[at]
@@ -147,25 +148,25 @@ export class Reader<V> {
   #entry(bytes: Buffer, head: EnvelopeHeader, states: ReadonlyMap<string, TagState>): Entry<V> | undefined {
     const core = this.#core
     if (head.epoch > core.epoch) core.raiseEpoch(head.epoch)
-    if (head.epoch !== core.epoch) return undefined
+    if (head.epoch !== core.epoch) return core.recorder.missedL2('invalidated')
     const offset = core.serverOffset
-    if (head.deadAt - offset < core.time.now()) return undefined
+    if (head.deadAt - offset < core.time.now()) return core.recorder.missedL2('expired')
     const tags = head.tags.length === 0 ? NOTHING : head.tags.map(({ name }) => states.get(name) as TagState)
     for (let i = 0; i < tags.length; i++) {
       const { name, version } = head.tags[i] as { name: string; version: number }
       // Someone invalidated the tag and made this entry since; the message is still on its way.
       core.tags.merge(name, version)
-      if (!(version >= (tags[i] as TagState).version)) return undefined
+      if (!(version >= (tags[i] as TagState).version)) return core.recorder.missedL2('tag')
     }
     let value: V | undefined
     if (!head.negative) {
       const payload = decodePayload(bytes, head)
       if (payload === undefined) {
         core.counters.foreignBytes++
-        return undefined
+        return core.recorder.missedL2('foreign')
       }
       value = payload.value as V
-      if (value === undefined) return undefined
+      if (value === undefined) return core.recorder.missedL2('foreign')
     }
     return entryOf<V>(value, head.negative, {
       freshUntil: head.freshUntil - offset,
@@ -184,18 +185,18 @@ export class Reader<V> {
     core.counters.foreignBytes++
     if (core.settings.foreign === 'miss') {
       core.tellDrop('foreign bytes', 1)
-      return undefined
+      return core.recorder.missedL2('foreign')
     }
     const asked = core.time.now()
     const left = await core.guard.run(() => (core.l2 as L2Store).remaining(name))
-    if (left === undefined) return undefined
+    if (left === undefined) return core.recorder.missedL2('absent')
     let value: unknown
     try {
       value = decodeValue(bytes)
     } catch {
-      return undefined
+      return core.recorder.missedL2('foreign')
     }
-    if (value === undefined) return undefined
+    if (value === undefined) return core.recorder.missedL2('foreign')
     // A `set` without a ttl would live for ever here.
     const until = asked + Math.min(left, 60_000)
     return entryOf<V>(value as V, false, {
@@ -224,8 +225,10 @@ export class Reader<V> {
     return entry
   }
 
-  #missed(): undefined {
+  /** Without a reason: it was counted already. */
+  #missed(reason?: L2Miss): undefined {
     this.#core.counters.l2Misses++
+    if (reason !== undefined) this.#core.recorder.missedL2(reason)
     return undefined
   }
 
@@ -233,7 +236,7 @@ export class Reader<V> {
     if (error instanceof HitpathError && error.code === 'CLOSED') throw error
     if (isOutage(error)) this.#core.outages++
     this.#core.report(error)
-    return undefined
+    return this.#core.recorder.missedL2(reasonOf(error, this.#core.guard.open))
   }
 }
 

@@ -103,7 +103,7 @@ export class Replayer {
         for (const [i, { name }] of writes.entries()) {
           // Somebody wrote it meanwhile: theirs holds.
           const l1 = versions[i] === undefined ? core.names.l1Of(name) : undefined
-          if (l1 !== undefined) core.drop(l1, Infinity)
+          if (l1 !== undefined) core.drop({ name, l1 }, Infinity)
         }
         return
       }

@@ -5,21 +5,31 @@
  * never fails for want of the second tier; what COHERENCE promises holds whichever process, thread or call makes the change.
  */
 
-import { randomBytes } from 'node:crypto'
 import type { Bus } from '../coherence/bus.js'
-import { Generations } from '../coherence/generations.js'
 import { describe, HitpathError } from '../errors.js'
 import type { PreparedKey } from '../key/prepared.js'
 import type { CacheKey } from '../l1/engine.js'
 import { LocalCache } from '../l1/local-cache.js'
 import { keyList } from '../l1/options.js'
-import type { CacheStats } from '../l1/stats.js'
+import { RECORDER, type Recorder } from '../observe/recorder.js'
 import type { Location } from '../platform.js'
-import { Batches, type ManyFactory } from './batches.js'
-import { Core, type Counters } from './core.js'
-import { type Entry, entryValue, type Gate } from './entry.js'
+import { Batches, isFresh, type ManyFactory } from './batches.js'
+import { Core } from './core.js'
+import { type Entry, entryValue, type Gate, NEVER_SAMPLED } from './entry.js'
 import { hitChannel, type Listener, type TieredEvent } from './events.js'
+import { explain } from './explain.js'
+import type { Explanation } from './explanation.js'
 import type { FirstTier } from './first-tier.js'
+import {
+  claimFirstTier,
+  inside,
+  insideOf,
+  isOwnFirstTier,
+  newThreads,
+  originOf,
+  ownFirstTier,
+  releaseFirstTier,
+} from './first-tier-use.js'
 import { optionsFrom } from './from-config.js'
 import { closedError } from './guard.js'
 import { BusLink } from './link.js'
@@ -39,30 +49,10 @@ import {
 import { Reader } from './reader.js'
 import { Replayer } from './replayer.js'
 import { busOf, storeWithin } from './second-tier.js'
+import { SlowReads } from './slow-reads.js'
 import { Start } from './start.js'
-import { Claims } from './thread-flight.js'
+import { type TieredStats, tieredStats } from './stats.js'
 import { type DeleteResult, type PatternResult, type WriteResult, Writer } from './writer.js'
-
-export interface TieredStats extends Counters {
-  /** Reads that were answered by either tier. */
-  readonly hits: number
-  readonly l1: CacheStats
-  /** Hits of both tiers over reads. */
-  readonly hitRatio: number
-  readonly circuit: 'closed' | 'open' | 'half-open'
-  /** Whether the bus hears; true without one to hear. */
-  readonly linked: boolean
-  /** Changes that wait for the second tier, and their bytes. */
-  readonly replaying: number
-  readonly replayingBytes: number
-  /** Milliseconds from a change in the server until it was heard here, by quantile; undefined without a bus. */
-  readonly invalidationMs: { readonly p50: number; readonly p99: number } | undefined
-}
-
-/** First tiers that were made here, and are closed here. */
-const own = new WeakSet<FirstTier>()
-/** First tiers and the cache that uses them: no two caches may meet in one without prefixes. */
-const taken = new WeakMap<FirstTier, string>()
 
 export class TieredCache<V = unknown> {
   readonly namespaceName: string
@@ -79,6 +69,7 @@ export class TieredCache<V = unknown> {
   readonly #writer: Writer<V>
   readonly #loader: Loader<V>
   readonly #batches: Batches<V>
+  readonly #slow: SlowReads<V>
   readonly #children = new Map<string, TieredCache<never>>()
   readonly #ownsL1: boolean
   readonly #threads: SharedArrayBuffer | undefined
@@ -90,10 +81,10 @@ export class TieredCache<V = unknown> {
     this.#options = options
     this.namespaceName = settings.namespace
     this.#policies = new Policies(options, 'TieredCache')
-    const inside = insideOf(options)
+    const within = insideOf(options)
     this.#l1 = options.l1 ?? (new LocalCache(settings.clock && { clock: settings.clock }) as FirstTier)
-    this.#ownsL1 = options.l1 === undefined || (inside === undefined && own.has(options.l1))
-    if (inside === undefined) claim(this.#l1, settings.namespace)
+    this.#ownsL1 = options.l1 === undefined || (within === undefined && isOwnFirstTier(options.l1))
+    if (within === undefined) claimFirstTier(this.#l1, settings.namespace)
     this.#threads = options.threads ?? ('handle' in this.#l1 ? newThreads() : undefined)
     const { namespace } = settings
     const l2 =
@@ -105,9 +96,9 @@ export class TieredCache<V = unknown> {
       l1: this.#l1,
       l2,
       bus: l2 === undefined ? undefined : busOf(l2, options.bus),
-      prefix: inside,
+      prefix: within,
       threads: this.#threads,
-      origin: this.#threads === undefined ? randomBytes(6).toString('base64url') : originOf(this.#threads),
+      origin: originOf(this.#threads),
     })
     this.#core = core
     this.#gate = core.gate
@@ -121,6 +112,14 @@ export class TieredCache<V = unknown> {
     this.#writer = new Writer(core, this.#start, this.#replayer, hasChildren)
     this.#loader = new Loader(core, this.#reader, this.#replayer, this.#link)
     this.#batches = new Batches(core, this.#reader, this.#loader)
+    this.#slow = new SlowReads(core, this.#policies, this.#reader, this.#loader)
+    core.recorder.facts = {
+      l2: l2 !== undefined,
+      bus: core.bus !== undefined,
+      replayMaxEntries: settings.replay.maxEntries,
+      replayMaxBytes: settings.replay.maxBytes,
+      invalidation: core.bus?.latency,
+    }
     this.#start.begin()
   }
 
@@ -130,7 +129,7 @@ export class TieredCache<V = unknown> {
    */
   static fromConfig<V = unknown>(path: string | Location): TieredCache<V> {
     const options = optionsFrom(path)
-    own.add(options.l1)
+    ownFirstTier(options.l1)
     return new TieredCache<V>(options)
   }
 
@@ -138,10 +137,11 @@ export class TieredCache<V = unknown> {
 
   /** The value if the first tier has it, synchronously. @throws HitpathError INVALID_KEY, CLOSED */
   getSync(key: CacheKey): V | undefined {
+    const gate = this.#gate
+    if (gate.hits >= gate.sampleAt) return this.#sampled(key, () => this.getSync(key))
     const entry = this.#l1.get(this.#prefix === undefined ? key : this.#core.names.within(key)) as
       | Entry<V>
       | undefined
-    const gate = this.#gate
     if (entry !== undefined && !hitChannel.hasSubscribers) {
       if (entry.pass === gate.pass) {
         gate.hits++
@@ -152,7 +152,9 @@ export class TieredCache<V = unknown> {
         return entryValue(entry)
       }
     }
-    return this.#judged(key, entry) ? entryValue(entry) : undefined
+    if (this.#slow.judged(key, entry)) return entryValue(entry)
+    this.#core.recorder.syncMisses++
+    return undefined
   }
 
   /**
@@ -161,10 +163,11 @@ export class TieredCache<V = unknown> {
    */
   get(key: CacheKey, options?: CallOptions): Promise<V | undefined> {
     try {
+      const gate = this.#gate
+      if (gate.hits >= gate.sampleAt) return this.#sampled(key, () => this.get(key, options))
       const entry = this.#l1.get(this.#prefix === undefined ? key : this.#core.names.within(key)) as
         | Entry<V>
         | undefined
-      const gate = this.#gate
       if (entry !== undefined && !hitChannel.hasSubscribers) {
         if (entry.pass === gate.pass) {
           gate.hits++
@@ -175,7 +178,9 @@ export class TieredCache<V = unknown> {
           return Promise.resolve(entryValue(entry))
         }
       }
-      return this.#judged(key, entry) ? Promise.resolve(entryValue(entry)) : this.#readThrough(key, options)
+      return this.#slow.judged(key, entry)
+        ? Promise.resolve(entryValue(entry))
+        : this.#slow.readThrough(key, entry, options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -193,10 +198,11 @@ export class TieredCache<V = unknown> {
    */
   getOrSet(key: CacheKey, factory: Factory<V>, options?: LoadOptions): Promise<V | undefined> {
     try {
+      const gate = this.#gate
+      if (gate.hits >= gate.sampleAt) return this.#sampled(key, () => this.getOrSet(key, factory, options))
       const entry = this.#l1.get(this.#prefix === undefined ? key : this.#core.names.within(key)) as
         | Entry<V>
         | undefined
-      const gate = this.#gate
       if (entry !== undefined && !hitChannel.hasSubscribers) {
         if (entry.pass === gate.pass) {
           gate.hits++
@@ -207,7 +213,7 @@ export class TieredCache<V = unknown> {
           return Promise.resolve(entryValue(entry))
         }
       }
-      return this.#getOrMake(key, entry, factory, options)
+      return this.#slow.getOrMake(key, entry, factory, options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -277,12 +283,17 @@ export class TieredCache<V = unknown> {
     const named = this.#named(key)
     const present = core.peek(named.l1)
     const entry =
-      present !== undefined && isServable(core, present)
+      present !== undefined && isFresh(core, present)
         ? present
         : await this.#reader.read(named, this.#policies.standard)
     if (entry === undefined || entry.negative) return undefined
     const left = entry.freshUntil - core.time.now()
     return left > 0 ? left : undefined
+  }
+
+  /** @internal What a Monitor reads. */
+  get [RECORDER](): Recorder {
+    return this.#core.recorder
   }
 
   /** A key made once and used often. It belongs to this namespace. */
@@ -315,14 +326,18 @@ export class TieredCache<V = unknown> {
       namespace: full,
       l1: this.#l1,
     }
-    const within: TieredCacheOptions & Inside = {
-      ...inherited,
-      ...(l2 === undefined ? {} : { l2: storeWithin(l2, full) }),
-    }
-    Object.defineProperty(within, INSIDE, { value: full })
-    const child = new TieredCache<W>(within)
+    const store = l2 === undefined ? {} : { l2: storeWithin(l2, full) }
+    const child = new TieredCache<W>(inside({ ...inherited, ...store }, full))
     this.#children.set(name, child as unknown as TieredCache<never>)
     return child
+  }
+
+  /**
+   * What a read of this key would meet in both tiers, and why: to be looked at, or printed with `String()`. Counts and changes nothing.
+   * @throws HitpathError INVALID_KEY, CLOSED. A second tier that does not answer is told, not thrown.
+   */
+  async explain(key: CacheKey, options?: CallOptions): Promise<Explanation> {
+    return await explain(this.#core, this.#replayer, this.#named(key), this.#policies.of(options))
   }
 
   on<E extends TieredEvent>(event: E, listener: Listener<E>): this {
@@ -355,22 +370,7 @@ export class TieredCache<V = unknown> {
   }
 
   stats(): TieredStats {
-    const core = this.#core
-    const { hits } = core.gate
-    const { misses } = core.counters
-    const latency = core.bus?.latency
-    return {
-      ...core.counters,
-      hits,
-      l1: this.#l1.stats(),
-      hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
-      circuit: core.guard.breaker.state,
-      linked: core.linked,
-      replaying: this.#replayer.queue.size,
-      replayingBytes: this.#replayer.queue.bytes,
-      invalidationMs:
-        latency === undefined ? undefined : { p50: latency.percentile(0.5), p99: latency.percentile(0.99) },
-    }
+    return tieredStats(this.#core, this.#replayer)
   }
 
   /** Ends everything: pending calls reject with CLOSED, the store and the bus are closed, and a first tier that was handed in stays. */
@@ -397,130 +397,22 @@ export class TieredCache<V = unknown> {
     await Promise.allSettled(core.background)
     core.events.clear()
     if (this.#ownsL1) this.#l1.close()
-    else if (this.#prefix === undefined) taken.delete(this.#l1)
+    else if (this.#prefix === undefined) releaseFirstTier(this.#l1)
   }
 
-  // ---- reads that are not the usual hit ----
-
-  /** Whether the entry may be served as fresh; counts and tells. */
-  #judged(key: CacheKey, entry: Entry<V> | undefined): boolean {
-    const core = this.#core
-    core.refuseClosed()
-    if (entry === undefined || !isServable(core, entry)) return false
-    core.gate.hits++
-    if (core.events.wants('hit')) core.events.emit('hit', { key: this.#named(key).name, tier: 'l1' })
-    return true
-  }
-
-  async #readThrough(key: CacheKey, options: CallOptions | undefined): Promise<V | undefined> {
-    const core = this.#core
-    const named = this.#named(key)
-    const entry = await this.#reader.read(named, this.#policies.of(options))
-    const found = entry !== undefined && core.time.now() <= entry.freshUntil
-    this.#told(named, found)
-    return found ? entryValue(entry) : undefined
-  }
-
-  #told({ name }: Named, found: boolean): void {
-    const { counters, events, gate } = this.#core
-    if (found) {
-      gate.hits++
-      if (events.wants('hit')) events.emit('hit', { key: name, tier: 'l2' })
-    } else {
-      counters.misses++
-      if (events.wants('miss')) events.emit('miss', { key: name })
-    }
-  }
-
-  #getOrMake(
-    key: CacheKey,
-    entry: Entry<V> | undefined,
-    factory: Factory<V>,
-    options: LoadOptions | undefined,
-  ): Promise<V | undefined> {
-    const core = this.#core
-    core.refuseClosed()
-    const judged = entry === undefined ? 'invalid' : core.judge(entry)
-    const named = this.#named(key)
-    if (judged === 'fresh' || judged === 'early') {
-      core.gate.hits++
-      if (core.events.wants('hit')) core.events.emit('hit', { key: named.name, tier: 'l1' })
-      if (judged === 'early') this.#refresh(key, named, entry as Entry<V>, factory, options, true)
-      return Promise.resolve(entryValue(entry))
-    }
-    if (typeof factory !== 'function')
-      throw new HitpathError('INVALID_ARGUMENT', `a factory is a function; got ${describe(factory)}`)
-    if (judged === 'stale') return this.#getStale(key, named, entry as Entry<V>, factory, options)
-    return this.#make(key, named, factory, options, this.#policies.of(options), undefined)
-  }
-
-  #getStale(
-    key: CacheKey,
-    named: Named,
-    stale: Entry<V>,
-    factory: Factory<V>,
-    options: LoadOptions | undefined,
-  ): Promise<V | undefined> {
-    const core = this.#core
-    const policy = this.#policies.of(options)
-    const now = core.time.now()
-    const waits = now < stale.retryAt
-    if (waits || now <= stale.freshUntil + policy.revalidate) {
-      this.#servedStale(named, waits ? 'retry' : 'revalidate')
-      if (!waits) this.#refresh(key, named, stale, factory, options, false)
-      return Promise.resolve(entryValue(stale))
-    }
-    return this.#make(key, named, factory, options, policy, stale)
-  }
-
-  #make(
-    key: CacheKey,
-    named: Named,
-    factory: Factory<V>,
-    options: LoadOptions | undefined,
-    policy: Policy,
-    stale: Entry<V> | undefined,
-  ): Promise<V | undefined> {
-    const core = this.#core
-    core.counters.misses++
-    if (core.events.wants('miss')) core.events.emit('miss', { key: named.name })
-    const tags = options?.tags === undefined ? NO_TAGS : tagList(options.tags)
-    const { signal } = options ?? {}
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    const flight = this.#loader.flight({ key, named, policy, tags, factory, stale, read: false })
-    return flight.join({
-      soft: policy.soft,
-      hard: policy.hard,
-      signal,
-      stale,
-      onStale: (reason) => this.#servedStale(named, reason),
-    })
-  }
-
-  /** In the background: nobody waits, so its errors are reported. */
-  #refresh(
-    key: CacheKey,
-    named: Named,
-    stale: Entry<V>,
-    factory: Factory<V>,
-    options: LoadOptions | undefined,
-    early: boolean,
-  ): void {
-    const core = this.#core
-    const under = core.flights.get(named.name)
-    if (under !== undefined && !under.overtaken && !under.settled) return
-    const tags = options?.tags === undefined ? (stale.tagNames ?? NO_TAGS) : tagList(options.tags)
-    const policy = this.#policies.of(options)
-    const flight = this.#loader.flight({ key, named, policy, tags, factory, stale, read: false })
-    flight.hold()
-    core.detach(flight.done)
-    if (core.events.wants('refresh')) core.events.emit('refresh', { key: named.name, early })
-  }
-
-  #servedStale({ name }: Named, reason: 'slow' | 'error' | 'revalidate' | 'retry'): void {
-    const core = this.#core
-    core.counters.staleServed++
-    if (core.events.wants('stale')) core.events.emit('stale', { key: name, reason })
+  /** Times a read, if it turns out to be a hit of the first tier, and notes its key. */
+  #sampled<T>(key: CacheKey, read: () => T): T {
+    const { gate, names, recorder } = this.#core
+    const before = gate.hits
+    gate.sampleAt = recorder.every === 0 ? before + NEVER_SAMPLED : before + recorder.gap()
+    const began = process.hrtime()
+    const answer = read()
+    const ended = process.hrtime()
+    if (gate.hits === before || recorder.every === 0) return answer
+    recorder.hit(began, ended)
+    const isString = typeof key === 'string'
+    recorder.asked(isString ? key : names.named(key).name, isString)
+    return answer
   }
 
   #named(key: CacheKey): Named {
@@ -541,46 +433,6 @@ export class TieredCache<V = unknown> {
       tags: options?.tags === undefined ? NO_TAGS : tagList(options.tags),
     }
   }
-}
-
-function isServable<V>(core: Core<V>, entry: Entry<V>): boolean {
-  const judged = core.judge(entry)
-  return judged === 'fresh' || judged === 'early'
-}
-
-const INSIDE: unique symbol = Symbol('inside')
-interface Inside {
-  readonly [INSIDE]?: string
-}
-
-/** The name under which a namespace uses another's first tier. */
-function insideOf(options: TieredCacheOptions & Inside): string | undefined {
-  return options[INSIDE]
-}
-
-function claim(l1: FirstTier, namespace: string): void {
-  const by = taken.get(l1)
-  if (by !== undefined) {
-    throw new HitpathError(
-      'INVALID_OPTION',
-      `TieredCache.l1 serves the namespace ${describe(by)} already: use its namespace(), or a first tier of its own`,
-    )
-  }
-  taken.set(l1, namespace)
-}
-
-const ORIGIN_AT = Generations.BYTES + Claims.BYTES
-const ORIGIN_BYTES = 6
-
-function newThreads(): SharedArrayBuffer {
-  const threads = new SharedArrayBuffer(ORIGIN_AT + 8)
-  new Uint8Array(threads).set(randomBytes(ORIGIN_BYTES), ORIGIN_AT)
-  return threads
-}
-
-/** Threads that share a first tier write as one: what one of them removed is removed for all. */
-function originOf(threads: SharedArrayBuffer): string {
-  return Buffer.from(new Uint8Array(threads).slice(ORIGIN_AT, ORIGIN_AT + ORIGIN_BYTES)).toString('base64url')
 }
 
 export type { Bus }

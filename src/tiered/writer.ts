@@ -260,7 +260,7 @@ export class Writer<V> {
     if (version !== undefined) entry.version = version
     this.#overtake(named.name)
     core.ownWrites.bump(named.name)
-    if (!core.put(named, entry, token, policy)) core.drop(named.l1, entry.version)
+    if (!core.put(named, entry, token, policy)) core.drop(named, entry.version)
     if (core.events.wants('set')) core.events.emit('set', { key: named.name, queued: false })
     return DONE
   }
@@ -271,7 +271,7 @@ export class Writer<V> {
     this.#replayer.queue.set(named.name, bytes, ttlMs, entry.version)
     core.ownWrites.bump(named.name)
     this.#replayer.queued()
-    if (!core.put(named, entry, token, policy)) core.drop(named.l1, entry.version)
+    if (!core.put(named, entry, token, policy)) core.drop(named, entry.version)
     if (core.events.wants('set')) core.events.emit('set', { key: named.name, queued: true })
     return QUEUED
   }
@@ -287,6 +287,7 @@ export class Writer<V> {
     if (entry === undefined) return false
     const lived = core.judge(entry) !== 'invalid' && !entry.negative
     core.l1.delete(l1)
+    core.recorder.fates?.removed(name)
     return lived
   }
 
@@ -312,6 +313,7 @@ export class Writer<V> {
   }
 
   #invalidated(kind: 'tag' | 'pattern' | 'clear', target: string, queued: boolean): WriteResult {
+    this.#core.recorder.invalidated(kind)
     this.#core.events.emit('invalidate', { kind, target, foreign: false })
     return queued ? QUEUED : DONE
   }

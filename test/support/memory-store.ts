@@ -5,10 +5,10 @@
  * `hold('get', 'reply')` lets the server answer and keeps the answer on its way.
  */
 import type { Bus, BusMessage, GapReason, Unsubscribe } from '../../src/coherence/bus.js'
-import { LatencyHistogram } from '../../src/coherence/latency-histogram.js'
 import { HitpathError } from '../../src/errors.js'
 import { globMatches } from '../../src/l2/glob.js'
 import type { CallOptions, Deleted, Fence, L2Store, L2Write, Replacing, Written } from '../../src/l2/store.js'
+import { Histogram } from '../../src/observe/histogram.js'
 
 const VERSION_AT = 24
 
@@ -282,7 +282,7 @@ export class MemoryStore implements L2Store {
 
 /** Delivers at once, unless a test holds messages back or cuts the link. */
 export class MemoryBus implements Bus {
-  readonly latency = new LatencyHistogram()
+  readonly latency = new Histogram()
   readonly #server: MemoryServer
   readonly #message = new Set<(message: BusMessage) => void>()
   readonly #gap = new Set<(reason: GapReason, bucket: number) => void>()

@@ -3,9 +3,9 @@
  */
 import { Redis } from 'ioredis'
 import type { Bus, BusMessage, GapReason, Unsubscribe } from '../../../src/coherence/bus.js'
-import type { LatencyHistogram } from '../../../src/coherence/latency-histogram.js'
 import { LocalCache, RedisStore, TieredCache, type TieredCacheOptions } from '../../../src/index.js'
 import type { L2Store } from '../../../src/l2/store.js'
+import type { Histogram } from '../../../src/observe/histogram.js'
 import { busOf } from '../../../src/tiered/second-tier.js'
 import { RedisServer, TcpProxy, waitFor } from '../../support/redis.js'
 
@@ -117,7 +117,7 @@ export class HeldBus implements Bus {
   get silentMs(): number {
     return this.#inner.silentMs
   }
-  get latency(): LatencyHistogram {
+  get latency(): Histogram {
     return this.#inner.latency
   }
   onMessage(listener: (message: BusMessage) => void): Unsubscribe {
