@@ -4,8 +4,9 @@
  * Always true: a call or a source is told that an event is handled only once its invalidation has happened in every cache; events of
  * one key are handled in their order, and one that waits covers those that come meanwhile; every event is counted, whatever becomes of it.
  */
-import { LatencyHistogram } from '../../coherence/latency-histogram.js'
+
 import { describe, HitpathError } from '../../errors.js'
+import { Histogram } from '../../observe/histogram.js'
 import { integerOption, refuseUnknownOptions } from '../../options.js'
 import { EmitterFeed, type EmitterLike, type TargetLike } from './emitter-feed.js'
 import { Executor } from './executor.js'
@@ -28,7 +29,7 @@ export class EventInvalidator<E> {
   readonly #executor: Executor
   readonly #queue: InvalidationQueue
   readonly #sequences: Sequences
-  readonly #lag = new LatencyHistogram()
+  readonly #lag = new Histogram()
   readonly #feeds = new Set<EventFeed>()
   readonly #intake: Intake<E>
   #closing: Promise<void> | undefined
@@ -166,7 +167,7 @@ export class EventInvalidator<E> {
       sources: this.#feeds.size,
       linked: [...this.#feeds].filter(({ linked }) => linked).length,
       lagMs:
-        lag.count === 0 ? undefined : { p50: lag.percentile(0.5), p99: lag.percentile(0.99), max: lag.maxMs },
+        lag.count === 0 ? undefined : { p50: lag.quantileMs(0.5), p99: lag.quantileMs(0.99), max: lag.maxMs },
     }
   }
 
@@ -258,7 +259,7 @@ export class EventInvalidator<E> {
   // ---- invalidations ----
 
   #over(what: Invalidation | undefined, error: unknown, lagMs: number): void {
-    this.#lag.record(lagMs)
+    this.#lag.recordMs(lagMs)
     if (error === undefined) {
       this.#counts.invalidated++
       return
