@@ -55,6 +55,18 @@ export const targets: readonly Target[] = [
     why: 'A handle made once answers without crossing: the fastest hit of all.',
   },
 
+  // The face of lru-cache.
+  {
+    id: 'lru-face-built-1k',
+    ...ratio('lru-face-built-1k', 'lru-cache', { max: 0.7 }, { max: 0.85 }),
+    why: 'One import line changed must pay where services build their keys.',
+  },
+  {
+    id: 'lru-face-interned-1m',
+    ...ratio('lru-face-interned-1m', 'lru-cache', { max: 0.8 }, { max: 1.3 }),
+    why: 'And it must pay in a large cache.',
+  },
+
   // A write by a string key.
   {
     id: 'set-evict',

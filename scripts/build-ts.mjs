@@ -1,5 +1,5 @@
 /**
- * Builds src/ into dist/esm and dist/cjs: one file of code each, and declarations. Does nothing when dist/ is newer
+ * Builds src/ into dist/esm and dist/cjs: one file of code for each entry of the package, and declarations. Does nothing when dist/ is newer
  * than every input.
  *
  * One file, because V8 takes a module's own constants for constants, addresses included, but reads what it imports anew at each
@@ -29,11 +29,16 @@ const staged = join(root, 'build-ts', String(process.pid))
 const inputs = ['src', 'tsconfig.json', 'package.json', 'scripts/build-ts.mjs']
 if (newest(inputs) <= modifiedMs(stamp)) process.exit(0)
 
+/** Entries of the package, by the name of their file. */
+const entries = { index: 'index.js', 'lru-cache': 'compat/lru-cache/index.js' }
+
 const startedMs = Date.now()
 compile('esm', 'module')
 compile('cjs', 'commonjs')
-await bundle('esm', [])
-await bundle('cjs', [{ name: 'here', resolveId: hereOfCommonJs }])
+for (const [name, source] of Object.entries(entries)) {
+  await bundle('esm', name, source, [])
+  await bundle('cjs', name, source, [{ name: 'here', resolveId: hereOfCommonJs }])
+}
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(join(staged, 'dist'), join(root, 'dist'))
 rmSync(staged, { recursive: true, force: true })
@@ -65,19 +70,19 @@ function compile(flavour, type) {
   writeJson(join(staged, 'dist', flavour, 'package.json'), { type })
 }
 
-async function bundle(format, plugins) {
+async function bundle(format, name, source, plugins) {
   try {
     const build = await rolldown({
-      input: { index: join(staged, 'esm', 'out', 'index.js') },
+      input: { [name]: join(staged, 'esm', 'out', source) },
       platform: 'node',
       external: (id) => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Za-z]:/.test(id),
       plugins,
     })
     await build.write({ dir: join(staged, 'dist', format), format, exports: 'named' })
-    if (format === 'esm') aliasExports(join(staged, 'dist', format, 'index.js'))
+    if (format === 'esm') aliasExports(join(staged, 'dist', format, `${name}.js`))
     await build.close()
   } catch (error) {
-    fail(`the ${format} bundle failed: ${error.message}`)
+    fail(`the ${format} bundle of ${name} failed: ${error.message}`)
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { TTLCache } from '@isaacs/ttlcache'
 import { LocalCache } from 'hitpath'
+import { LRUCache as Face } from 'hitpath/lru-cache'
 import { LRUCache } from 'lru-cache'
 import QuickLRU from 'quick-lru'
 import { lru as tinyLru } from 'tiny-lru'
@@ -31,6 +32,7 @@ type Make = (entries: number) => Store
 const hitpath = (entries: number): LocalCache<number> =>
   new LocalCache<number>({ maxEntries: entries, ttl: TTL_MS })
 const lruCache: Make = (entries) => new LRUCache<string, number>({ max: entries, ttl: TTL_MS })
+const face: Make = (entries) => new Face<string, number>({ max: entries, ttl: TTL_MS })
 const ttlCache: Make = (entries) => new TTLCache<string, number>({ max: entries, ttl: TTL_MS })
 const quickLru: Make = (entries) => new QuickLRU<string, number>({ maxSize: entries, maxAge: TTL_MS })
 const tiny: Make = (entries) => tinyLru<number>(entries, TTL_MS)
@@ -176,6 +178,18 @@ export const suite: Suite = {
         '@isaacs/ttlcache': internedFor(ttlCache, large),
         Map: internedFor(map, large),
       },
+    }),
+    timed({
+      id: 'lru-face-built-1k',
+      title: 'hitpath/lru-cache, get, key built per call, 1,024 entries',
+      module,
+      contenders: { hitpath: builtFor(face, small), 'lru-cache': builtFor(lruCache, small) },
+    }),
+    timed({
+      id: 'lru-face-interned-1m',
+      title: 'hitpath/lru-cache, get, interned key, 1,000,000 entries',
+      module,
+      contenders: { hitpath: internedFor(face, large), 'lru-cache': internedFor(lruCache, large) },
     }),
     timed({
       id: 'get-prepared-1k',

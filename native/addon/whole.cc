@@ -208,6 +208,15 @@ Napi::Value DrainRemovals(const Napi::CallbackInfo& info) {
   return undefined(info);
 }
 
+/// victim(): staging.slot, kNil without one.
+Napi::Value Victim(const Napi::CallbackInfo& info) {
+  Environment& e = environment(info);
+  Handle* h = e.current();
+  if (h == nullptr) return undefined(info);
+  e.staging->slot = h->cache.next_victim(h->now(*e.staging));
+  return undefined(info);
+}
+
 constexpr u32 kHold = 256;  // entries removed, or slots swept, under one lock
 
 Napi::Value EraseTag(const Napi::CallbackInfo& info) {
@@ -406,6 +415,7 @@ void add_whole(napi_env raw, napi_value target, Environment& e) noexcept {
   add("advance", Advance);
   add("size", Size);
   add("drainRemovals", DrainRemovals);
+  add("victim", Victim);
   add("eraseTag", EraseTag);
   add("erasePattern", ErasePattern);
   add("matches", Matches);

@@ -1,5 +1,6 @@
 // set, delete.
 #include <algorithm>
+#include <limits>
 
 #include "keys.h"
 
@@ -135,12 +136,63 @@ napi_value EraseStaged(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/// Finds a key, or puts it in without a value after the entry of slot staging.count was let go. staging.count: 1 when it was there.
+void take(Environment& e, Handle& h, const KeyReader& reader) noexcept {
+  Staging& s = *e.staging;
+  h.cache.prefetch_home(reader.key);
+  Hit hit;
+  s.form = reader.key.kind;
+  s.status = static_cast<u32>(Status::ok);
+  if (h.cache.find(reader.key, hit)) {
+    s.slot = hit.slot;
+    s.seq = hit.seq;
+    s.count = 1;
+    return;
+  }
+  h.cache.erase_at(s.count);
+  Placed placed;
+  s.status = static_cast<u32>(h.cache.set(reader.key, Value{}, {}, std::numeric_limits<f64>::infinity(), 0, placed));
+  s.slot = placed.slot;
+  s.seq = placed.seq;
+  s.count = 0;
+  h.removals.clear();
+}
+
+napi_value TakeString(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  Environment& e = *call.environment;
+  KeyReader reader;
+  if (Handle* h = e.current(); h != nullptr && reader.read_string(e, *h, call.args[0])) take(e, *h, reader);
+  return nullptr;
+}
+
+napi_value TakeStaged(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  Environment& e = *call.environment;
+  KeyReader reader;
+  if (Handle* h = e.current(); h != nullptr && reader.read_staged(e, *h, call.args[0])) take(e, *h, reader);
+  return nullptr;
+}
+
+/// Lets go of the entry in slot staging.count.
+napi_value EraseAt(napi_env env, napi_callback_info info) {
+  Call<0> call(env, info);
+  Environment& e = *call.environment;
+  Handle* h = e.current();
+  if (h == nullptr) return nullptr;
+  h->cache.erase_at(e.staging->count);
+  h->removals.clear();
+  return nullptr;
+}
+
 }  // namespace
 
 void add_writes(napi_env env, napi_value exports, Environment& e) noexcept {
   const napi_property_descriptor list[] = {
-      HITPATH_FUNCTION("setString", SetString), HITPATH_FUNCTION("setStaged", SetStaged),
-      HITPATH_FUNCTION("eraseString", EraseString), HITPATH_FUNCTION("eraseStaged", EraseStaged)};
+      HITPATH_FUNCTION("setString", SetString),     HITPATH_FUNCTION("setStaged", SetStaged),
+      HITPATH_FUNCTION("eraseString", EraseString), HITPATH_FUNCTION("eraseStaged", EraseStaged),
+      HITPATH_FUNCTION("takeString", TakeString),   HITPATH_FUNCTION("takeStaged", TakeStaged),
+      HITPATH_FUNCTION("eraseAt", EraseAt)};
   napi_define_properties(env, exports, sizeof list / sizeof *list, list);
 }
 

@@ -211,6 +211,24 @@ void Cache::evict(Shard& shard, u32 slot, f64 now) noexcept {
   remove(shard, slot, Reason::evicted);
 }
 
+void Cache::erase_at(u32 slot) noexcept {
+  Shard& shard = shards_[0];
+  if (slot >= geometry_.slots) return;
+  const ShardLock lock = enter(shard);
+  if (!lock || (shard.slots[slot].queue.get() & 15) == kQueueNone) return;
+  shard.header->deletes.add(1);
+  remove(shard, slot, Reason::deleted);
+}
+
+u32 Cache::next_victim(f64 now) noexcept {
+  Shard& shard = shards_[0];
+  const ShardLock lock = enter(shard);
+  if (!lock) return kNil;
+  const u32 slot = shard.eviction.victim(now);
+  if (slot != kNil) shard.eviction.remember(slot);
+  return slot;
+}
+
 u32 Cache::drain(Shard& shard, f64 now, u32 budget) noexcept {
   if (shard.wheel.has_reached(now)) return budget;
   return shard.wheel.advance(now, budget, [&](u32 slot) noexcept {

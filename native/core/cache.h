@@ -120,6 +120,11 @@ class Cache {
   [[nodiscard]] Status set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now,
                            Placed& out) noexcept;
   bool erase(const Key& key, f64 now, Reason reason = Reason::deleted) noexcept;
+  /// Removes the live entry of a slot of the first shard, if there is one.
+  void erase_at(u32 slot) noexcept;
+  /// The entry that the policy would evict next, remembered as evicted; the caller erases it. kNil when there is none. Of the first
+  /// shard: for caches that have one.
+  [[nodiscard]] u32 next_victim(f64 now) noexcept;
   /// Removes a found entry whose deadline has passed, unless it changed meanwhile.
   void expire(const Hit& hit, f64 now) noexcept;
 

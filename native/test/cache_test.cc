@@ -166,6 +166,25 @@ TEST(erase_answers_whether_a_living_entry_went) {
   CHECK(s.removed_for(Reason::expired) == std::vector<Bytes>{"b"});
 }
 
+TEST(an_owner_of_the_order_lets_entries_go_by_slot_and_may_ask_the_policy_which) {
+  Store s(room_for(8));
+  for (u32 i = 0; i < 8; ++i) CHECK_EQ(s.set(numbered("k", i), "v"), Status::ok);
+  const u32 slot = s.placed.slot;
+  s.cache.erase_at(slot);
+  CHECK(!s.get(numbered("k", 7)));
+  s.cache.erase_at(slot);  // vacant
+  s.cache.erase_at(1u << 30);
+  CHECK_EQ(s.cache.size(), 7u);
+  for (u32 left = 7; left != 0; --left) {
+    const u32 victim = s.cache.next_victim(0);
+    if (!CHECK(victim != kNil)) return;
+    s.cache.erase_at(victim);
+    CHECK_EQ(s.cache.size(), left - 1);
+    CHECK_EQ(s.cache.validate(), nullptr);
+  }
+  CHECK_EQ(s.cache.next_victim(0), kNil);
+}
+
 TEST(an_entry_is_alive_at_its_deadline_and_dead_just_after) {
   Store s(room_for(10));
   for (const f64 deadline : {1005.0, 1005.25, 1e12, 0x1p52, 0x1p60, 1.7e308}) {

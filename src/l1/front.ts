@@ -36,11 +36,12 @@ export class Front {
   #misses = 0
   #uncounted = 0
 
-  constructor(engine: Engine) {
+  /** `quick`: whether hits may be judged here. */
+  constructor(engine: Engine, quick: boolean = engine.quick) {
     this.#engine = engine
     this.#words = engine.words
     this.#bytes = engine.bytes
-    this.#aside = engine.quick ? 0 : Number.POSITIVE_INFINITY
+    this.#aside = quick ? 0 : Number.POSITIVE_INFINITY
   }
 
   /** The slot of a key's living entry, -1 when that is not known here. */

@@ -70,7 +70,11 @@ export interface Native {
   setStaged(array: unknown, value?: unknown, tags?: readonly string[]): void
   eraseString(key: string): void
   eraseStaged(array?: unknown): void
+  takeString(key: string): void
+  takeStaged(): void
+  eraseAt(): void
   unpin(): void
+  victim(): void
   digestStaged(array: unknown): void
   findMany(keys: readonly unknown[]): void
   getRows(matrix: unknown, out: unknown, found: unknown): void
