@@ -252,13 +252,18 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'l2-many',
-    ...ratio('l2-many', 'ioredis mget', { max: 1.3 }, { max: 5 }),
+    ...ratio('l2-many', 'ioredis mget', { max: 1.3 }, { max: 2.5 }),
     why: 'Envelopes, decoding and promotion beside what the client itself takes for the same bytes.',
   },
   {
     id: 'l2-get',
     ...ratio('l2-get', 'ioredis getBuffer', { max: 1.15 }, { max: 1.4 }),
     why: 'A miss of the first tier is one round trip.',
+  },
+  {
+    id: 'l2-get-tiered',
+    ...ratio('l2-get-tiered', 'ioredis getBuffer', { max: 1.15 }, { max: 1.6 }),
+    why: 'The same through the tiers: circuit, deadline, envelope, epoch and decoding.',
   },
   {
     id: 'stampede-lease',

@@ -258,7 +258,13 @@ export const suite: Suite = {
       id: 'l2-get',
       title: 'RedisStore.get of 512 bytes, one after the other',
       module,
-      contenders: { hitpath: getOfStore, 'hitpath TieredCache.get': getOfL2, 'ioredis getBuffer': bareGet },
+      contenders: { hitpath: getOfStore, 'ioredis getBuffer': bareGet },
+    }),
+    timed({
+      id: 'l2-get-tiered',
+      title: 'TieredCache.get of a Float64Array of 512 bytes out of Redis, one after the other',
+      module,
+      contenders: { hitpath: getOfL2, 'ioredis getBuffer': bareGet },
     }),
   ],
 }

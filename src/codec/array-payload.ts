@@ -99,67 +99,77 @@ export class ArrayPayload {
 }
 
 /**
- * The array of a payload.
+ * The array of a payload that lies from `start` to `end` in `bytes`.
  *
- * @param copy whether the array owns its memory; otherwise it is a view of `payload` where alignment allows
+ * @param copy whether the array owns its memory; otherwise it is a view of `bytes` where alignment allows
  * @throws HitpathError INVALID_VALUE when the payload contradicts itself
  */
 export function readArrayPayload(
-  payload: Uint8Array,
+  bytes: Uint8Array,
   copy: boolean,
+  start = 0,
+  end = bytes.length,
 ): TypedArray | NdArray | ArrayBuffer | DataView {
-  const [kind, dtype, axes, padding] = payload
-  if (kind === undefined || dtype === undefined || axes === undefined || padding === undefined)
-    throw malformed()
-  const headerBytes = ARRAY_HEADER_BYTES + AXIS_BYTES * axes
-  const start = headerBytes + padding
-  if (start > payload.length || padding >= ALIGNMENT_BYTES) throw malformed()
-  if (kind !== ARRAY_KIND.ndarray && axes !== 0) throw malformed()
-  const elements = new Uint8Array(payload.buffer, payload.byteOffset + start, payload.length - start)
-  if (kind === ARRAY_KIND.arrayBuffer) return owned(elements).buffer
-  if (kind === ARRAY_KIND.dataView) {
-    const { buffer, byteOffset, byteLength } = copy ? owned(elements) : elements
-    return new DataView(buffer, byteOffset, byteLength)
+  if (end - start < ARRAY_HEADER_BYTES) throw malformed()
+  const kind = bytes[start] as number
+  const dtype = bytes[start + 1] as number
+  const axes = bytes[start + 2] as number
+  const padding = bytes[start + 3] as number
+  const from = start + ARRAY_HEADER_BYTES + AXIS_BYTES * axes + padding
+  if (from > end || padding >= ALIGNMENT_BYTES) throw malformed()
+  if (kind === ARRAY_KIND.ndarray) {
+    const shape = readShape(bytes, start + ARRAY_HEADER_BYTES, axes)
+    return ndarray(dtype, shape, bytes, from, end, copy)
   }
-  if (kind === ARRAY_KIND.typedArray) return typedArray(dtype, elements, copy)
-  if (kind !== ARRAY_KIND.ndarray) throw malformed()
-  return ndarray(dtype, readShape(payload, axes), elements, copy)
+  if (axes !== 0) throw malformed()
+  if (kind === ARRAY_KIND.typedArray) return typedArray(dtype, bytes, from, end, copy)
+  if (kind === ARRAY_KIND.arrayBuffer) return owned(bytes, from, end).buffer
+  if (kind !== ARRAY_KIND.dataView) throw malformed()
+  if (copy) return new DataView(owned(bytes, from, end).buffer)
+  return new DataView(bytes.buffer, bytes.byteOffset + from, end - from)
 }
 
-function readShape(payload: Uint8Array, axes: number): number[] {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
-  return Array.from({ length: axes }, (_, axis) =>
-    view.getUint32(ARRAY_HEADER_BYTES + AXIS_BYTES * axis, true),
-  )
+function readShape(bytes: Uint8Array, at: number, axes: number): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Array.from({ length: axes }, (_, axis) => view.getUint32(at + AXIS_BYTES * axis, true))
 }
 
-function ndarray(dtype: number, shape: readonly number[], elements: Uint8Array, copy: boolean): NdArray {
+function ndarray(
+  dtype: number,
+  shape: readonly number[],
+  bytes: Uint8Array,
+  from: number,
+  end: number,
+  copy: boolean,
+): NdArray {
   const known = dtypeRow(dtype)
   if (known === undefined) throw malformed()
   // the bits of float16 stay readable where the runtime has no Float16Array
   const stand = known.construct === undefined && known.code === DTYPE.float16 ? DTYPE.uint16 : known.code
-  const data = typedArray(stand, elements, copy)
+  const data = typedArray(stand, bytes, from, end, copy)
   if (shape.reduce((size, length) => size * length, 1) !== data.length) throw malformed()
   return new NdArray(data, shape, known.name)
 }
 
-function typedArray(dtype: number, elements: Uint8Array, copy: boolean): TypedArray {
+function typedArray(dtype: number, bytes: Uint8Array, from: number, end: number, copy: boolean): TypedArray {
   const known = dtypeRow(dtype)
-  if (known === undefined || elements.byteLength % known.bytesPerElement !== 0) throw malformed()
-  if (known.construct === undefined) {
+  if (known === undefined || (end - from) % known.bytesPerElement !== 0) throw malformed()
+  const { construct, bytesPerElement } = known
+  if (construct === undefined) {
     throw new HitpathError(
       'INVALID_VALUE',
       `a stored ${known.name} array needs a runtime that has Float16Array`,
     )
   }
-  const aligned = elements.byteOffset % known.bytesPerElement === 0
-  const { buffer, byteOffset, byteLength } = copy || !aligned ? owned(elements) : elements
-  return new known.construct(buffer, byteOffset, byteLength / known.bytesPerElement)
+  const length = (end - from) / bytesPerElement
+  const at = bytes.byteOffset + from
+  if (copy || at % bytesPerElement !== 0) return new construct(owned(bytes, from, end).buffer, 0, length)
+  return new construct(bytes.buffer, at, length)
 }
 
 /** A copy in memory of its own. */
-function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes)
+function owned(bytes: Uint8Array, from: number, end: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Uint8Array(bytes.buffer, bytes.byteOffset + from, end - from))
 }
 
 function malformed(): HitpathError {

@@ -275,11 +275,11 @@ function payloadFits(flags: number, payloadBytes: number, stored: number): boole
   }
 }
 
-function isDeadline(ms: number): boolean {
+export function isDeadline(ms: number): boolean {
   return ms >= 0
 }
 
-function isVersion(version: number): boolean {
+export function isVersion(version: number): boolean {
   return Number.isSafeInteger(version) && version >= 0
 }
 

@@ -119,8 +119,8 @@ export function decodeValue(bytes: Uint8Array, options: DecodeOptions = {}): unk
     throw new HitpathError('INVALID_ARGUMENT', `bytes must be a Uint8Array; got ${describe(bytes)}`)
   }
   const copy = options.copy ?? true
-  const array = soleArray(bytes)
-  if (array !== undefined) return readArrayPayload(array, copy)
+  const array = soleArrayAt(bytes, 0, bytes.length)
+  if (array !== -1) return readArrayPayload(bytes, copy, array)
   const { hasTags, hasProtoKey } = scanMessage(bytes)
   // set for each message: another copy of this module, ESM beside CommonJS, writes to the same table
   addExtension(readTag)
@@ -136,17 +136,19 @@ export function decodeValue(bytes: Uint8Array, options: DecodeOptions = {}): unk
   }
 }
 
-/** The payload of a message that is one array and nothing else, which needs no msgpack; undefined for any other. */
-function soleArray(bytes: Uint8Array): Uint8Array | undefined {
-  const first = bytes[0] as number
-  if (first < 0xc7 || first > 0xc9) return undefined // ext 8, 16, 32
+/**
+ * Where the payload begins of a message from `from` to `end` that is one array and nothing else, which needs no msgpack; -1 for any
+ * other.
+ */
+export function soleArrayAt(bytes: Uint8Array, from: number, end: number): number {
+  const first = bytes[from] as number
+  if (!(first >= 0xc7 && first <= 0xc9)) return -1 // ext 8, 16, 32
   const lengthBytes = 1 << (first - 0xc7)
-  const start = 2 + lengthBytes
-  if (bytes.length < start || bytes[start - 1] !== EXTENSION.array) return undefined
+  const start = from + 2 + lengthBytes
+  if (end < start || bytes[start - 1] !== EXTENSION.array) return -1
   let length = 0
-  for (let at = 1; at <= lengthBytes; at++) length = length * 256 + (bytes[at] as number)
-  if (start + length !== bytes.length) return undefined // what is wrong is said by the scan
-  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length)
+  for (let at = 1; at <= lengthBytes; at++) length = length * 256 + (bytes[from + at] as number)
+  return start + length === end ? start : -1 // what is wrong is said by the scan
 }
 
 function readerFor(copy: boolean, asMaps: boolean): Unpackr {

@@ -5,6 +5,10 @@
  * tier holds it; the fill happens only if the token is unchanged. Always true: a bump of the name that returned after the
  * token was taken makes the token changed, in every thread that shares the buffer.
  *
+ * A `Snapshot` is the tokens of all names. One more word counts all bumps: as long as it is what it was, each token holds, and a name
+ * is not even hashed. A bump adds to its counter first and to that word afterwards, both before it returns, so whoever
+ * finds the word unchanged was there before the bump returned, as is true of a single token.
+ *
  * Names are hashed onto the counters, so a bump of another name may break a token: a false abort, never a false fill. Each bump
  * during a fill breaks it with probability 1/1,024; at 1,000 foreign writes a second and 0.5 ms a read that is one fill in
  * 2,000. The cost of one is that the value, which is right and is returned, is not kept: the next read crosses to the second tier once more.
@@ -12,6 +16,8 @@
 import { describe, HitpathError } from '../errors.js'
 
 const COUNTERS = 1024
+/** Behind the counters: how many bumps there were. */
+const BUMPS = COUNTERS
 const PER_COUNT = 2 ** 32
 
 declare const generation: unique symbol
@@ -19,9 +25,15 @@ declare const generation: unique symbol
 /** A counter's index and what it read, in one exact number: nothing is allocated for it beyond that number. */
 export type Token = number & { readonly [generation]: true }
 
+/** What all counters read, and the count of bumps, read before them. */
+export interface Snapshot {
+  readonly bumps: number
+  readonly counters: Int32Array
+}
+
 export class Generations {
-  /** Bytes of the buffer. */
-  static readonly BYTES: number = COUNTERS * Int32Array.BYTES_PER_ELEMENT
+  /** Bytes of the buffer; a multiple of 8, for what lies behind it. */
+  static readonly BYTES: number = (COUNTERS + 2) * Int32Array.BYTES_PER_ELEMENT
 
   readonly #counters: Int32Array
   readonly #shared: boolean
@@ -42,7 +54,7 @@ export class Generations {
       )
     }
     this.#shared = buffer !== undefined
-    this.#counters = new Int32Array(buffer ?? new ArrayBuffer(Generations.BYTES), 0, COUNTERS)
+    this.#counters = new Int32Array(buffer ?? new ArrayBuffer(Generations.BYTES), 0, COUNTERS + 1)
   }
 
   /** To be taken before the value is read or computed. */
@@ -56,14 +68,37 @@ export class Generations {
     return this.#read(Math.floor(token / PER_COUNT)) === (token | 0)
   }
 
+  /** Tokens of all names, to be taken before their values are read. Copies 4 KB: for a batch. */
+  snapshot(): Snapshot {
+    const bumps = this.#read(BUMPS)
+    if (!this.#shared) return { bumps, counters: this.#counters.slice(0, COUNTERS) }
+    const counters = new Int32Array(COUNTERS)
+    for (let index = 0; index < COUNTERS; index++) counters[index] = this.#read(index)
+    return { bumps, counters }
+  }
+
+  /** As `unchanged`, for one of the names of a snapshot: one comparison while nothing at all was bumped. */
+  unchangedSince({ bumps, counters }: Snapshot, name: string): boolean {
+    if (this.#read(BUMPS) === bumps) return true
+    const index = counterOf(name)
+    return this.#read(index) === counters[index]
+  }
+
+  /** Whether what was taken for the name, by itself or with all others, is unchanged. */
+  holds(taken: Token | Snapshot, name: string): boolean {
+    return typeof taken === 'number' ? this.unchanged(taken) : this.unchangedSince(taken, name)
+  }
+
   /** Breaks the tokens of the name. Bump first, delete from the first tier afterwards: a fill between the two is then deleted. */
   bump(name: string): void {
     this.#add(counterOf(name))
+    this.#add(BUMPS)
   }
 
   /** Breaks all tokens taken before the call: patterns, tags, clears and gaps of the bus. A few microseconds. */
   bumpAll(): void {
     for (let index = 0; index < COUNTERS; index++) this.#add(index)
+    this.#add(BUMPS)
   }
 
   /** Sequentially consistent where shared: pairs with `#add`, so the bump and the deletion that follows it are seen in order. */

@@ -134,23 +134,31 @@ export class CircuitBreaker {
    */
   async run<T>(call: () => Promise<T>): Promise<T> {
     const permit = this.tryAcquire()
-    if (permit === undefined) {
-      throw new HitpathError(
-        'L2_UNAVAILABLE',
-        `the circuit is open; the next probe is in ${Math.ceil(this.retryInMs)} ms`,
-      )
-    }
+    if (permit === undefined) throw this.refusal()
     try {
       const result = await call()
       this.succeeded(permit)
       return result
     } catch (error) {
-      const code = error instanceof HitpathError ? error.code : undefined
-      if (code === 'L2_TIMEOUT' || code === 'L2_UNAVAILABLE') this.failed(permit)
-      else if (code === 'L2_ERROR') this.succeeded(permit)
-      else this.abandoned(permit)
+      this.settled(permit, error)
       throw error
     }
+  }
+
+  /** A call under a permit failed: what that tells, `run` says. */
+  settled(permit: Permit, error: unknown): void {
+    const code = error instanceof HitpathError ? error.code : undefined
+    if (code === 'L2_TIMEOUT' || code === 'L2_UNAVAILABLE') this.failed(permit)
+    else if (code === 'L2_ERROR') this.succeeded(permit)
+    else this.abandoned(permit)
+  }
+
+  /** What a call that is not let through is rejected with. */
+  refusal(): HitpathError {
+    return new HitpathError(
+      'L2_UNAVAILABLE',
+      `the circuit is open; the next probe is in ${Math.ceil(this.retryInMs)} ms`,
+    )
   }
 
   #waitMs(): number {

@@ -158,12 +158,10 @@ export class Keyspace {
     return joined(this.of(bucket).entry, name)
   }
 
-  /** Keys of many entries of one bucket. */
-  entries(bucket: number, names: readonly string[]): Word[] {
+  /** What makes the keys of entries of one bucket. */
+  entryIn(bucket: number): (name: string) => Word {
     const prefix = this.of(bucket).entry
-    const keys = new Array<Word>(names.length)
-    for (let i = 0; i < keys.length; i++) keys[i] = joined(prefix, names[i] as string)
-    return keys
+    return (name) => joined(prefix, name)
   }
 
   lease(bucket: number, name: string): Word {
@@ -196,8 +194,8 @@ export class Keyspace {
   }
 }
 
+/** `prefix` is well formed. The whole is looked at, so that it is made flat once. */
 function joined(prefix: string, name: string): Word {
-  return name.isWellFormed()
-    ? prefix + name
-    : Buffer.concat([Buffer.from(prefix), encodeName(name) as Buffer])
+  const key = prefix + name
+  return key.isWellFormed() ? key : Buffer.concat([Buffer.from(prefix), encodeName(name) as Buffer])
 }

@@ -6,9 +6,13 @@ import type { Word } from './names.js'
 import type { AnyClient } from './redis-client.js'
 import type { RedisLink } from './redis-link.js'
 import type { Script } from './scripts.js'
+import type { OnFound } from './store.js'
 
-/** Names of one MGET. */
-const READ_CHUNK = 1000
+/**
+ * Names of one MGET. Several of this size go out together, so that the server looks up the first while the last are still being written,
+ * and the first are parsed and decoded while it looks up the last: 500 values in four pieces take 0.7 of the time of one MGET.
+ */
+const READ_CHUNK = 128
 
 /** Those of a call's arguments that lie in one bucket, and their places among the arguments. */
 export interface Group<T> {
@@ -68,16 +72,26 @@ export class RedisCalls {
     return this.#guarded((client) => client.getBuffer(key))
   }
 
-  /** Values of keys of one bucket. While the slot is being moved, key by key. */
-  getAll(keys: readonly Word[]): Promise<(Buffer | null)[]> {
-    return this.#guarded((client) => {
-      const read = (chunk: readonly Word[]) =>
-        client.mgetBuffer(chunk).catch((error: unknown) => {
-          if (!isSplit(error)) throw error
-          return Promise.all(chunk.map((key) => client.getBuffer(key)))
-        })
-      if (keys.length <= READ_CHUNK) return read(keys)
-      return Promise.all(chunked(keys, READ_CHUNK).map(read)).then((chunks) => chunks.flat())
+  /**
+   * Values of `count` keys of one bucket, `key(i)` the i-th. While the slot is being moved, key by key.
+   *
+   * @param onFound is given each piece when it comes, if there is more than one, and the places of its values
+   */
+  getAll(count: number, key: (i: number) => Word, onFound?: OnFound): Promise<(Buffer | null)[]> {
+    return this.#guarded(async (client) => {
+      if (count <= READ_CHUNK) return await readKeys(client, keysFrom(0, count, key))
+      const all = new Array<Buffer | null>(count)
+      const pieces: Promise<void>[] = []
+      for (let from = 0; from < count; from += READ_CHUNK) {
+        const reading = readKeys(client, keysFrom(from, Math.min(from + READ_CHUNK, count), key))
+        const taken = (values: readonly (Buffer | null)[]): void => {
+          for (let i = 0; i < values.length; i++) all[from + i] = values[i] as Buffer | null
+          onFound?.(values, from)
+        }
+        pieces.push(reading.then(taken))
+      }
+      await Promise.all(pieces)
+      return all
     })
   }
 
@@ -101,6 +115,19 @@ export class RedisCalls {
     const { ready, deadlines } = this.#link
     return deadlines.guard(ready === undefined ? this.#link.open().then(act) : act(ready))
   }
+}
+
+function keysFrom(from: number, to: number, key: (i: number) => Word): Word[] {
+  const keys = new Array<Word>(to - from)
+  for (let i = from; i < to; i++) keys[i - from] = key(i)
+  return keys
+}
+
+function readKeys(client: AnyClient, keys: readonly Word[]): Promise<(Buffer | null)[]> {
+  return client.mgetBuffer(keys).catch((error: unknown) => {
+    if (!isSplit(error)) throw error
+    return Promise.all(keys.map((key) => client.getBuffer(key)))
+  })
 }
 
 /** Arguments by bucket, in their order. */

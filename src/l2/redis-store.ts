@@ -7,7 +7,7 @@
  * L2_TIMEOUT with nothing done; reads go on.
  */
 import type { Bytes, Signal } from '../platform.js'
-import { checkNamespace, Keyspace } from './names.js'
+import { checkNamespace, Keyspace, type Word } from './names.js'
 import { chunked, grouped, RedisCalls } from './redis-calls.js'
 import type { RedisClient } from './redis-client.js'
 import { RedisLink } from './redis-link.js'
@@ -21,6 +21,7 @@ import type {
   Fence,
   L2Store,
   L2Write,
+  OnFound,
   PatternProgress,
   Replacing,
   Written,
@@ -88,13 +89,17 @@ export class RedisStore implements L2Store {
     return this.#calls.get(this.#keys.entry(this.bucketOf(name), name))
   }
 
-  async getMany(names: readonly string[]): Promise<(Bytes | null)[]> {
+  /** In pieces of 128 names that are under way together: `onFound` sees each when it comes, if a bucket has more than one. */
+  async getMany(names: readonly string[], onFound?: OnFound): Promise<(Bytes | null)[]> {
     if (names.length === 0) return []
-    if (this.buckets === 1) return this.#calls.getAll(this.#keys.entries(0, names))
+    if (this.buckets === 1) return this.#calls.getAll(names.length, this.#entryOf(0, names), onFound)
     return this.#spread(
       names,
       (name) => this.bucketOf(name),
-      (bucket, mine) => this.#calls.getAll(this.#keys.entries(bucket, mine)),
+      (bucket, mine, places) => {
+        const found: OnFound | undefined = onFound && ((values, from) => onFound(values, from, places))
+        return this.#calls.getAll(mine.length, this.#entryOf(bucket, mine), found)
+      },
     )
   }
 
@@ -269,16 +274,21 @@ export class RedisStore implements L2Store {
     return this.#shared.link.watch(changed)
   }
 
+  #entryOf(bucket: number, names: readonly string[]): (i: number) => Word {
+    const keyOf = this.#keys.entryIn(bucket)
+    return (i) => keyOf(names[i] as string)
+  }
+
   /** Runs `act` for the items of each bucket at once and puts the results in the order of the items. */
   async #spread<T, R>(
     items: readonly T[],
     bucketOf: (item: T) => number,
-    act: (bucket: number, items: readonly T[]) => Promise<readonly R[]>,
+    act: (bucket: number, items: readonly T[], places: readonly number[]) => Promise<readonly R[]>,
   ): Promise<R[]> {
     if (items.length === 0) return []
     const results = new Array<R>(items.length)
     const work = grouped(items, bucketOf).map(async (group) => {
-      const found = await act(group.bucket, group.items)
+      const found = await act(group.bucket, group.items, group.places)
       for (const [i, place] of group.places.entries()) results[place] = found[i] as R
     })
     await Promise.all(work)

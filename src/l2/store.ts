@@ -57,6 +57,9 @@ export interface Replacing {
   readonly onReplaced?: (version: number) => void
 }
 
+/** Values that a read of many has found already: `values[i]` is that of the name at `from + i`, or at `places[from + i]` where places are given. */
+export type OnFound = (values: readonly (Bytes | null)[], from: number, places?: readonly number[]) => void
+
 export interface L2Store {
   readonly namespace: string
   /** Buckets of the namespace: each has its own order of versions and its own bus. */
@@ -66,8 +69,13 @@ export interface L2Store {
   bucketOf(name: string): number
 
   get(name: string): Promise<Bytes | null>
-  /** Aligned with `names`; one round trip a node. */
-  getMany(names: readonly string[]): Promise<(Bytes | null)[]>
+  /**
+   * Aligned with `names`; one round trip a node.
+   *
+   * @param onFound a store may show it what has come while the rest is on its way; all of it is in the result too. It may be called after
+   *   the call was given up, and never throws
+   */
+  getMany(names: readonly string[], onFound?: OnFound): Promise<(Bytes | null)[]>
   /** Milliseconds that the server will keep the entry; Infinity without expiry, undefined when there is none. */
   remaining(name: string): Promise<number | undefined>
 

@@ -169,12 +169,9 @@ export class Recorder {
     }))
   }
 
-  /** Times a call of the second tier. */
-  timed<T>(call: Promise<T>): Promise<T> {
-    const began = performance.now()
-    const end = (): void => this.#record('l2', (performance.now() - began) * 1e6)
-    call.then(end, end)
-    return call
+  /** A call of the second tier took so long, whatever came of it. */
+  askedL2(ms: number): void {
+    this.#record('l2', ms * 1e6)
   }
 
   /** A factory ran for so long, and made this for each of the names. */

@@ -37,8 +37,11 @@ export class Batches<V> {
   }
 
   async getMany<K extends CacheKey>(keys: readonly K[], policy: Policy): Promise<(V | undefined)[]> {
+    const core = this.#core
+    core.refuseClosed()
     const out = new Array<V | undefined>(keys.length).fill(undefined)
-    await this.#fill(keys, policy, out)
+    const places = policy.l1 ? this.#fromFirst(keys, out) : undefined
+    await this.#fromSecond(keys, places, policy.l1 ? this.#named(keys, places) : undefined, policy, out)
     return out
   }
 
@@ -49,13 +52,23 @@ export class Batches<V> {
     tags: readonly string[],
   ): Promise<(V | undefined)[]> {
     const core = this.#core
+    core.refuseClosed()
     const out = new Array<V | undefined>(keys.length).fill(undefined)
-    const missing = await this.#fill(keys, policy, out)
-    if (missing.length === 0) return out
+    const places = policy.l1 ? this.#fromFirst(keys, out) : undefined
+    const named = this.#named(keys, places)
+    const missing = new Map<string, Missing<K>>()
+    for (const i of await this.#fromSecond(keys, places, named, policy, out)) {
+      const at = places === undefined ? i : (places[i] as number)
+      const one = missing.get((named[i] as Named).name)
+      if (one === undefined)
+        missing.set((named[i] as Named).name, { key: keys[at] as K, named: named[i] as Named, at: [at] })
+      else one.at.push(at)
+    }
+    if (missing.size === 0) return out
     core.refuseClosed()
     const flights: (readonly [Missing<K>, Flight<V>])[] = []
     const own: Missing<K>[] = []
-    for (const one of missing) {
+    for (const one of missing.values()) {
       const under = core.flights.get(one.named.name)
       if (under !== undefined && !under.overtaken && !under.settled) flights.push([one, under])
       else own.push(one)
@@ -76,17 +89,12 @@ export class Batches<V> {
     return out
   }
 
-  /** Fills in what the tiers have; what they do not. A negative entry counts as had. */
-  async #fill<K extends CacheKey>(
-    keys: readonly K[],
-    policy: Policy,
-    out: (V | undefined)[],
-  ): Promise<Missing<K>[]> {
+  /** Fills in what the first tier has; the places of the keys that it has not. */
+  #fromFirst<K extends CacheKey>(keys: readonly K[], out: (V | undefined)[]): number[] {
     const core = this.#core
-    core.refuseClosed()
     const { prefix } = core.names
     const here = core.l1.getMany(prefix === undefined ? keys : keys.map((key) => core.names.within(key)))
-    const missing = new Map<string, Missing<K>>()
+    const places: number[] = []
     for (let i = 0; i < keys.length; i++) {
       const entry = here[i] as Entry<V> | undefined
       if (entry !== undefined && (entry.pass === core.gate.pass || isFresh(core, entry))) {
@@ -94,35 +102,57 @@ export class Batches<V> {
         out[i] = entryValue(entry)
         if (core.events.wants('hit'))
           core.events.emit('hit', { key: core.names.named(keys[i] as K).name, tier: 'l1' })
-        continue
+      } else {
+        places.push(i)
+        // The name is for whoever samples.
+        const name = core.recorder.every === 0 ? '' : core.names.named(keys[i] as K).name
+        core.recorder.missedL1(missReason(core, entry), name, core.time.now())
       }
-      const named = core.names.named(keys[i] as K)
-      core.recorder.missedL1(missReason(core, entry), named.name, core.time.now())
-      const one = missing.get(named.name)
-      if (one === undefined) missing.set(named.name, { key: keys[i] as K, named, at: [i] })
-      else one.at.push(i)
     }
-    if (missing.size === 0) return []
-    const asked = [...missing.values()]
-    const entries = await this.#reader.readMany(
-      asked.map(({ named }) => named),
-      policy,
-    )
+    return places
+  }
+
+  /** The names of the keys at the places, or of all. */
+  #named<K extends CacheKey>(keys: readonly K[], places: readonly number[] | undefined): Named[] {
+    const { names } = this.#core
+    if (places === undefined) return keys.map((key) => names.named(key))
+    return places.map((place) => names.named(keys[place] as K))
+  }
+
+  /**
+   * Fills in what the second tier has; which of the places it has not. A negative entry counts as had.
+   *
+   * @param places of the keys that are wanted; undefined for all
+   * @param named aligned with the places, where more than their names in the second tier is needed
+   */
+  async #fromSecond<K extends CacheKey>(
+    keys: readonly K[],
+    places: readonly number[] | undefined,
+    named: readonly Named[] | undefined,
+    policy: Policy,
+    out: (V | undefined)[],
+  ): Promise<number[]> {
+    const core = this.#core
+    const missed: number[] = []
+    if ((places ?? keys).length === 0) return missed
+    const names = named?.map(({ name }) => name) ?? keys.map((key) => core.names.nameOf(key))
+    const batch = await this.#reader.readMany({ names, named }, policy)
     const now = core.time.now()
-    return asked.filter(({ at, named }, i) => {
-      const entry = entries[i]
-      const found = entry !== undefined && now <= entry.freshUntil
-      if (found) {
-        for (const index of at) out[index] = entryValue(entry)
+    const tellsHits = core.events.wants('hit')
+    for (let i = 0; i < names.length; i++) {
+      const isFound = batch.isFound(i, now)
+      if (isFound) {
+        out[places === undefined ? i : (places[i] as number)] = batch.values[i]
         core.gate.hits++
         core.recorder.l2Answers++
-        if (core.events.wants('hit')) core.events.emit('hit', { key: named.name, tier: 'l2' })
+        if (tellsHits) core.events.emit('hit', { key: names[i] as string, tier: 'l2' })
       } else {
+        missed.push(i)
         core.counters.misses++
-        if (core.events.wants('miss')) core.events.emit('miss', { key: named.name })
+        if (core.events.wants('miss')) core.events.emit('miss', { key: names[i] as string })
       }
-      return !found
-    })
+    }
+    return missed
   }
 
   /** One flight a key, all of one call of the factory. */

@@ -8,7 +8,7 @@
  * 3. No entry outlives its copy in the second tier: `until` is at most its absolute deadline.
  */
 import type { Bus } from '../coherence/bus.js'
-import { Generations, type Token } from '../coherence/generations.js'
+import { Generations, type Snapshot, type Token } from '../coherence/generations.js'
 import { ServerClock } from '../coherence/server-clock.js'
 import { type TagState, TagVersions, tagsHold } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
@@ -149,6 +149,7 @@ export class Core<V> {
     this.events = new Events(settings.namespace, () => this.retune())
     this.guard = new Guard({
       timeoutMs: settings.l2TimeoutMs,
+      keepsAlive: l2?.timeoutMs === undefined,
       failures: settings.breaker.failures,
       resetAfterMs: settings.breaker.resetAfterMs,
       random: settings.random,
@@ -306,20 +307,26 @@ export class Core<V> {
   }
 
   /** Whether the entry now stands in the first tier. */
-  put({ l1, name }: Named, entry: Entry<V>, token: Token, policy: Policy, ownWrites?: Token): boolean {
+  put(
+    { l1, name }: Named,
+    entry: Entry<V>,
+    token: Token | Snapshot,
+    policy: Policy,
+    ownWrites?: Token | Snapshot,
+  ): boolean {
     if (!policy.l1 || this.closed) return false
     const now = this.time.now()
     this.date(entry, policy, now)
     const last = keptForGrace(entry) ? entry.deadAt : entry.until
     const present = this.peek(l1)
     const newer = present !== undefined && this.#standing(present) && present.version > entry.version
-    const overtaken = ownWrites !== undefined && !this.ownWrites.unchanged(ownWrites)
+    const overtaken = ownWrites !== undefined && !this.ownWrites.holds(ownWrites, name)
     if (
       !(last > now) ||
       newer ||
       overtaken ||
       !tagsOfEntryHold(entry) ||
-      !this.generations.unchanged(token)
+      !this.generations.holds(token, name)
     ) {
       this.counters.notKept++
       return false
@@ -336,7 +343,7 @@ export class Core<V> {
       this.tellDrop(`l1 refused ${name}`, 1)
       return false
     }
-    if (!this.shared || this.generations.unchanged(token)) return true
+    if (!this.shared || this.generations.holds(token, name)) return true
     this.l1.delete(l1)
     return false
   }

@@ -5,10 +5,14 @@
  */
 import { HitpathError } from '../errors.js'
 import { CircuitBreaker, type CircuitState } from '../l2/breaker.js'
+import { DeadlineQueue } from '../l2/deadline-queue.js'
 import type { L2Miss, Recorder } from '../observe/recorder.js'
 
 export interface GuardOptions {
+  /** Of every call. */
   readonly timeoutMs: number
+  /** Whether a call under way keeps the process alive: where the store may have no socket that does. */
+  readonly keepsAlive: boolean
   readonly failures: number
   readonly resetAfterMs: number
   readonly random: () => number
@@ -18,20 +22,16 @@ export interface GuardOptions {
 
 export class Guard {
   readonly breaker: CircuitBreaker
-  readonly #timeoutMs: number
+  readonly #timed: DeadlineQueue
+  readonly #untimed: DeadlineQueue
   readonly #recorder: Recorder
-  readonly #pending = new Set<(error: HitpathError) => void>()
   #closed = false
 
-  constructor(options: GuardOptions) {
-    this.#timeoutMs = options.timeoutMs
-    this.#recorder = options.recorder
-    this.breaker = new CircuitBreaker({
-      failures: options.failures,
-      resetAfter: options.resetAfterMs,
-      random: options.random,
-      onChange: options.onChange,
-    })
+  constructor({ timeoutMs, keepsAlive, failures, resetAfterMs, random, onChange, recorder }: GuardOptions) {
+    this.#recorder = recorder
+    this.#timed = queueOf(timeoutMs, keepsAlive)
+    this.#untimed = queueOf(Number.POSITIVE_INFINITY, false)
+    this.breaker = new CircuitBreaker({ failures, resetAfter: resetAfterMs, random, onChange })
   }
 
   /** Whether a call would be let through now. */
@@ -39,42 +39,57 @@ export class Guard {
     return this.breaker.state !== 'closed' && this.breaker.retryInMs > 0
   }
 
-  /** @throws HitpathError L2_UNAVAILABLE while the circuit is open, L2_TIMEOUT, CLOSED, and what the store says */
-  run<T>(call: () => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
+  /**
+   * @param timeoutMs `Infinity` for a call that bounds itself; else it has the deadline of all
+   * @throws HitpathError L2_UNAVAILABLE while the circuit is open, L2_TIMEOUT, CLOSED, and what the store says
+   */
+  run<T>(call: () => Promise<T>, timeoutMs?: typeof Infinity): Promise<T> {
     if (this.#closed) return Promise.reject(closedError())
-    return this.breaker.run(() => this.#recorder.timed(this.#bounded(call, timeoutMs)))
+    const { breaker } = this
+    const permit = breaker.tryAcquire()
+    if (permit === undefined) return Promise.reject(breaker.refusal())
+    const queue = timeoutMs === Infinity ? this.#untimed : this.#timed
+    const began = performance.now()
+    return new Promise<T>((resolve, reject) => {
+      const pending = queue.add((error) => {
+        this.#recorder.askedL2(performance.now() - began)
+        breaker.settled(permit, error)
+        reject(error)
+      })
+      started(call).then(
+        (value) => {
+          if (pending.reject === undefined) return
+          queue.settle(pending)
+          this.#recorder.askedL2(performance.now() - began)
+          breaker.succeeded(permit)
+          resolve(value)
+        },
+        (error: unknown) => {
+          if (pending.reject === undefined) return
+          queue.settle(pending)
+          this.#recorder.askedL2(performance.now() - began)
+          const ours = asHitpathError(error)
+          breaker.settled(permit, ours)
+          reject(ours)
+        },
+      )
+    })
   }
 
   close(): void {
     this.#closed = true
-    for (const give of this.#pending) give(closedError())
-    this.#pending.clear()
+    const error = closedError()
+    this.#timed.rejectAll(error)
+    this.#untimed.rejectAll(error)
   }
+}
 
-  #bounded<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const give = (error: HitpathError): void => {
-        clearTimeout(timer)
-        this.#pending.delete(give)
-        reject(error)
-      }
-      const timer =
-        timeoutMs === Infinity
-          ? undefined
-          : setTimeout(() => {
-              give(new HitpathError('L2_TIMEOUT', `the second tier did not answer within ${timeoutMs} ms`))
-            }, timeoutMs)
-      this.#pending.add(give)
-      started(call).then(
-        (value) => {
-          clearTimeout(timer)
-          this.#pending.delete(give)
-          resolve(value)
-        },
-        (error: unknown) => give(asHitpathError(error)),
-      )
-    })
-  }
+function queueOf(ms: number, keepsAlive: boolean): DeadlineQueue {
+  return new DeadlineQueue({
+    ms,
+    late: () => new HitpathError('L2_TIMEOUT', `the second tier did not answer within ${ms} ms`),
+    keepsAlive,
+  })
 }
 
 /** A store that throws where it should reject does no harm. */

@@ -56,6 +56,11 @@ export class Names {
     return { name: full.slice(prefix.length), l1: key }
   }
 
+  /** The name alone. */
+  nameOf(key: CacheKey): string {
+    return key instanceof PreparedKey ? this.named(key).name : nameOf(key)
+  }
+
   prepare(key: CacheKey): PreparedKey {
     if (this.prefix === undefined) return this.#l1.key(key)
     return key instanceof PreparedKey ? key : this.#l1.key(this.prefix + nameOf(key))

@@ -34,7 +34,10 @@ export interface PolicyOptions {
   readonly negativeTtl?: Duration | false | undefined
   /** How long after its ttl a value is served at once while a refresh runs; `true`: as long as `grace`. Default: not at all. */
   readonly staleWhileRevalidate?: Duration | boolean | undefined
-  /** Which tiers hold the entry. Default `'both'`. */
+  /**
+   * Which tiers hold the entry. Default `'both'`. With `'l2'`, `getMany` and `getOrSetMany` do not look for it in the first, and small
+   * arrays that are read may share memory: see `getMany`.
+   */
   readonly tier?: 'both' | 'l1' | 'l2' | undefined
 }
 
@@ -208,6 +211,8 @@ function overlaid(under: PolicyOptions, over: PolicyOptions): PolicyOptions {
 export class Policies {
   readonly #base: PolicyOptions
   readonly #types = new Map<string, { readonly options: PolicyOptions; readonly policy: Policy }>()
+  /** Of calls that name a tier and nothing else: reads of one tier come often. */
+  readonly #tiers = new Map<Tier, Policy>()
   readonly standard: Policy
 
   constructor(options: TieredCacheOptions, path: string) {
@@ -222,6 +227,7 @@ export class Policies {
 
   of(call: CallOptions | undefined): Policy {
     if (call === undefined) return this.standard
+    if (namesTierAlone(call)) return this.#ofTier(call.tier)
     refuseUnknownOptions(call, 'options', CALL_KEYS)
     const { type } = call
     const typed = type === undefined ? undefined : this.#types.get(type)
@@ -231,6 +237,21 @@ export class Policies {
     if (!POLICY_KEYS.some((key) => call[key] !== undefined)) return typed?.policy ?? this.standard
     return resolve(overlaid(typed?.options ?? this.#base, call), 'options')
   }
+
+  #ofTier(tier: Tier): Policy {
+    const known = this.#tiers.get(tier)
+    if (known !== undefined) return known
+    const policy = resolve(overlaid(this.#base, { tier }), 'options')
+    this.#tiers.set(tier, policy)
+    return policy
+  }
+}
+
+type Tier = NonNullable<PolicyOptions['tier']>
+
+function namesTierAlone(call: CallOptions): call is CallOptions & { readonly tier: Tier } {
+  for (const key in call) if (key !== 'tier') return false
+  return call?.tier !== undefined
 }
 
 /** What the cache was told, apart from policies. */

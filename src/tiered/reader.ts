@@ -1,17 +1,19 @@
 /**
- * Reads of the second tier: what is believed of an envelope, and how it gets into the first tier.
+ * Reads of the second tier: when they may be made, and how what they gave gets into the first tier.
  *
- * Always true: the generation token is taken before the read (R1, R2, R17); an envelope is believed only if its epoch and every tag are
- * known and current (R4, R6) and its time is not over (R14). Everything else is a miss, with a reason that is counted. A read never
- * fails for want of the server: that is a miss too.
+ * Always true: the generation token is taken before the read (R1, R2, R17); what is believed of the bytes, belief.ts says. Everything
+ * else is a miss, with a reason that is counted. A read never fails for want of the server: that is a miss too.
  */
-import { decodePayload, type EnvelopeHeader, readHeader } from '../codec/envelope.js'
+import { type EnvelopeHeader, readHeader } from '../codec/envelope.js'
 import { decodeValue } from '../codec/value.js'
 import type { Token } from '../coherence/generations.js'
 import type { TagState } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
 import type { L2Store } from '../l2/store.js'
 import type { L2Miss } from '../observe/recorder.js'
+import type { Bytes } from '../platform.js'
+import { type Asked, BatchRead } from './batch-read.js'
+import { believed, entryOfArray, envelopes, isCurrent, NO_STATES, ownsArrays, statesOf } from './belief.js'
 import { type Core, entryOf } from './core.js'
 import type { Entry } from './entry.js'
 import { isOutage, reasonOf } from './guard.js'
@@ -19,8 +21,6 @@ import type { Named } from './names.js'
 import type { Policy } from './options.js'
 import type { Replayer } from './replayer.js'
 import type { Start } from './start.js'
-
-const NOTHING: readonly TagState[] = []
 
 export class Reader<V> {
   readonly #core: Core<V>
@@ -48,72 +48,93 @@ export class Reader<V> {
     const token = core.generations.token(name)
     const ownWrites = core.ownWrites.token(name)
     const entry = this.#read(named, policy, token, ownWrites)
-    const read = { token, ownWrites, entry }
-    core.reads.set(name, read)
-    const end = (): void => {
-      if (core.reads.get(name) === read) core.reads.delete(name)
-    }
-    entry.then(end, end)
+    core.reads.set(name, { token, ownWrites, entry })
     return entry
+  }
+
+  /** A newer read of the name, after a bump, has tokens of its own. */
+  #endRead(name: string, token: Token, ownWrites: Token): void {
+    const { reads } = this.#core
+    const read = reads.get(name)
+    if (read?.token === token && read.ownWrites === ownWrites) reads.delete(name)
   }
 
   async #read(named: Named, policy: Policy, token: Token, ownWrites: Token): Promise<Entry<V> | undefined> {
     const core = this.#core
     const l2 = core.l2 as L2Store
     try {
-      if (!(await this.#mayRead(named.name))) return core.recorder.missedL2('queued')
-      const [bytes] = await Promise.all([
-        core.guard.run(() => l2.get(named.name)),
-        core.linked && core.epochKnown ? undefined : this.#start.readEpoch(),
-      ])
+      const isOpen = this.#replayer.queue.size === 0 && this.#start.isReady()
+      if (!isOpen && !(await this.#mayRead(named.name))) return core.recorder.missedL2('queued')
+      const reading = core.guard.run(() => l2.get(named.name))
+      const bytes = this.#epochIsKept
+        ? await reading
+        : (await Promise.all([reading, this.#start.readEpoch()]))[0]
       if (bytes === null) return this.#missed('absent')
-      const entry = await this.#believed(named, bytes)
+      const array = envelopes.read(bytes, ownsArrays(core as Core<unknown>, policy)) as V | undefined
+      const entry = array === undefined ? await this.#believed(named, bytes) : this.#ofArray(array)
       return this.#kept(named, entry, policy, token, ownWrites)
     } catch (error) {
       return this.#failed(error)
+    } finally {
+      this.#endRead(named.name, token, ownWrites)
     }
   }
 
-  /** As `read` for many, in one call of the store; aligned. */
-  async readMany(all: readonly Named[], policy: Policy): Promise<(Entry<V> | undefined)[]> {
+  /** As `read` for many, in one call of the store. What was found stands in the batch, and is never more than a miss for want of the server. */
+  async readMany(asked: Asked, policy: Policy): Promise<BatchRead<V>> {
     const core = this.#core
     const { l2 } = core
-    if (l2 === undefined || !policy.l2 || all.length === 0) return all.map(() => undefined)
-    const tokens = all.map(({ name }) => core.generations.token(name))
-    const ownWrites = all.map(({ name }) => core.ownWrites.token(name))
+    const batch = new BatchRead<V>(core, asked, policy)
+    if (l2 === undefined || !policy.l2 || asked.names.length === 0) return batch
     try {
-      await this.#start.ready()
-      await this.#replayer.beforeRead(all)
-      const wanted: number[] = []
-      for (let i = 0; i < all.length; i++) {
-        if (!this.#replayer.queue.blocks((all[i] as Named).name)) wanted.push(i)
-      }
-      const [found] = await Promise.all([
-        wanted.length === 0
-          ? []
-          : core.guard.run(() => l2.getMany(wanted.map((i) => (all[i] as Named).name))),
-        core.linked && core.epochKnown ? undefined : this.#start.readEpoch(),
-      ])
-      const entries = new Array<Entry<V> | undefined>(all.length).fill(undefined)
-      const heads = found.map((bytes) => (bytes === null ? undefined : readHeader(bytes)))
-      const states = await this.#statesOf(heads)
-      for (const [at, i] of wanted.entries()) {
-        const named = all[i] as Named
-        const bytes = found[at] ?? null
-        if (bytes === null) {
-          this.#missed('absent')
-          continue
-        }
-        const head = heads[at]
-        const entry =
-          head === undefined ? await this.#foreign(named, bytes) : this.#entry(bytes, head, states)
-        entries[i] = this.#kept(named, entry, policy, tokens[i] as Token, ownWrites[i] as Token)
-      }
-      return entries
+      if (!this.#start.isReady()) await this.#start.ready()
+      if (this.#replayer.queue.size > 0 && !(await this.#mayReadSome(batch))) return batch
+      const isKept = this.#epochIsKept
+      const reading = core.guard.run(() => l2.getMany(batch.names, isKept ? batch.take : undefined))
+      const found = isKept ? await reading : (await Promise.all([reading, this.#start.readEpoch()]))[0]
+      batch.take(found, 0)
+      await this.#takeLeft(batch, found)
     } catch (error) {
       this.#failed(error)
-      return all.map(() => undefined)
+    } finally {
+      batch.end()
     }
+    return batch
+  }
+
+  /** What has tags, or is no envelope. */
+  async #takeLeft(batch: BatchRead<V>, found: readonly (Bytes | null)[]): Promise<void> {
+    const places = batch.left()
+    if (places.length === 0) return
+    const heads = places.map((place) => readHeader(found[place] as Bytes))
+    const states = await this.#states(heads)
+    for (const [i, place] of places.entries()) {
+      const bytes = found[place] as Bytes
+      const head = heads[i]
+      const entry =
+        head === undefined
+          ? await this.#foreign(batch.names[place] as string, bytes)
+          : believed(this.#core, bytes, head, states)
+      batch.settle(place, entry)
+    }
+  }
+
+  /** Whether the bus tells of each clear: if not, the epoch is asked for with each read. */
+  get #epochIsKept(): boolean {
+    return this.#core.linked && this.#core.epochKnown
+  }
+
+  /** Takes names that wait to be written out of the batch; whether any is left. */
+  async #mayReadSome(batch: BatchRead<V>): Promise<boolean> {
+    const { queue } = this.#replayer
+    await this.#replayer.beforeRead(batch.names.map((name) => ({ name })))
+    let left = batch.names.length
+    for (const [place, name] of batch.names.entries()) {
+      if (!queue.blocks(name)) continue
+      batch.refuse(place)
+      left--
+    }
+    return left > 0
   }
 
   async #mayRead(name: string): Promise<boolean> {
@@ -123,64 +144,28 @@ export class Reader<V> {
     return !this.#replayer.queue.blocks(name)
   }
 
-  async #believed(named: Named, bytes: Buffer): Promise<Entry<V> | undefined> {
-    const head = readHeader(bytes)
-    if (head === undefined) return this.#foreign(named, bytes)
-    return this.#entry(bytes, head, await this.#statesOf([head]))
-  }
-
-  /** The states of all tags that the heads name. */
-  async #statesOf(heads: readonly (EnvelopeHeader | undefined)[]): Promise<ReadonlyMap<string, TagState>> {
+  /** Of what `envelopes` has just read. */
+  #ofArray(array: V): Entry<V> | undefined {
     const core = this.#core
-    let names: Set<string> | undefined
-    for (const head of heads) {
-      if (head === undefined) continue
-      for (const tag of head.tags) {
-        names ??= new Set()
-        names.add(tag.name)
-      }
-    }
-    if (names === undefined) return EMPTY
-    const states = await core.tagStates([...names])
-    return new Map(states.map((state) => [state.tag, state]))
-  }
-
-  #entry(bytes: Buffer, head: EnvelopeHeader, states: ReadonlyMap<string, TagState>): Entry<V> | undefined {
-    const core = this.#core
-    if (head.epoch > core.epoch) core.raiseEpoch(head.epoch)
-    if (head.epoch !== core.epoch) return core.recorder.missedL2('invalidated')
     const offset = core.serverOffset
-    if (head.deadAt - offset < core.time.now()) return core.recorder.missedL2('expired')
-    const tags = head.tags.length === 0 ? NOTHING : head.tags.map(({ name }) => states.get(name) as TagState)
-    for (let i = 0; i < tags.length; i++) {
-      const { name, version } = head.tags[i] as { name: string; version: number }
-      // Someone invalidated the tag and made this entry since; the message is still on its way.
-      core.tags.merge(name, version)
-      if (!(version >= (tags[i] as TagState).version)) return core.recorder.missedL2('tag')
-    }
-    let value: V | undefined
-    if (!head.negative) {
-      const payload = decodePayload(bytes, head)
-      if (payload === undefined) {
-        core.counters.foreignBytes++
-        return core.recorder.missedL2('foreign')
-      }
-      value = payload.value as V
-      if (value === undefined) return core.recorder.missedL2('foreign')
-    }
-    return entryOf<V>(value, head.negative, {
-      freshUntil: head.freshUntil - offset,
-      deadAt: head.deadAt - offset,
-      version: head.version,
-      epoch: head.epoch,
-      factoryMs: head.factoryMs,
-      tags,
-      tagVersions: head.tags.map(({ version }) => version),
-    })
+    if (!isCurrent(core as Core<unknown>, envelopes, offset, core.time.now())) return undefined
+    return entryOfArray(array, offset)
+  }
+
+  #believed({ name }: Named, bytes: Bytes): Promise<Entry<V> | undefined> | Entry<V> | undefined {
+    const core = this.#core
+    const head = readHeader(bytes)
+    if (head === undefined) return this.#foreign(name, bytes)
+    if (head.tags.length === 0) return believed(core, bytes, head)
+    return this.#states([head]).then((states) => believed(core, bytes, head, states))
+  }
+
+  #states(heads: readonly (EnvelopeHeader | undefined)[]): Promise<ReadonlyMap<string, TagState>> {
+    return statesOf(this.#core as Core<unknown>, heads)
   }
 
   /** Bytes that hitpath did not write. */
-  async #foreign({ name }: Named, bytes: Buffer): Promise<Entry<V> | undefined> {
+  async #foreign(name: string, bytes: Bytes): Promise<Entry<V> | undefined> {
     const core = this.#core
     core.counters.foreignBytes++
     if (core.settings.foreign === 'miss') {
@@ -205,7 +190,7 @@ export class Reader<V> {
       version: 0,
       epoch: core.epoch,
       factoryMs: 0,
-      tags: NOTHING,
+      tags: NO_STATES,
       tagVersions: [],
     })
   }
@@ -239,5 +224,3 @@ export class Reader<V> {
     return this.#core.recorder.missedL2(reasonOf(error, this.#core.guard.open))
   }
 }
-
-const EMPTY: ReadonlyMap<string, TagState> = new Map()

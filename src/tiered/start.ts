@@ -14,6 +14,7 @@ const RESAMPLE_AFTER_ERRORS_MS = 1000
 export class Start {
   readonly #core: Core<unknown>
   #waited: Promise<void> | undefined
+  #hasWaited = false
   #learning: Promise<void> | undefined
   #epoch: Promise<void> | undefined
   #sampledAt = Number.NEGATIVE_INFINITY
@@ -35,12 +36,19 @@ export class Start {
     if (core.l2 === undefined) return
     core.refuseClosed()
     await this.#waitForBus()
-    if (!core.serverClock.known || !core.epochKnown) await this.#learn()
-    else {
-      const since = core.time.now() - this.#sampledAt
-      const erred = core.counters.errors !== this.#errors
-      if (since > RESAMPLE_MS || (erred && since > RESAMPLE_AFTER_ERRORS_MS)) this.#resample()
-    }
+    this.#hasWaited = true
+    if (!this.isReady()) await this.#learn()
+  }
+
+  /** Whether there is nothing to wait for: most calls find it so, and need no promise of `ready`. @throws HitpathError CLOSED */
+  isReady(): boolean {
+    const core = this.#core
+    core.refuseClosed()
+    if (!this.#hasWaited || !core.serverClock.known || !core.epochKnown) return false
+    const since = core.time.now() - this.#sampledAt
+    const erred = core.counters.errors !== this.#errors
+    if (since > RESAMPLE_MS || (erred && since > RESAMPLE_AFTER_ERRORS_MS)) this.#resample()
+    return true
   }
 
   /** Reads the epoch, once for all who ask now. */

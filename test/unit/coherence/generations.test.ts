@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
-import { Generations } from '../../../src/coherence/generations.js'
+import { Generations, type Token } from '../../../src/coherence/generations.js'
 
 describe.each([
   ['of one thread', () => new Generations()],
@@ -27,6 +27,25 @@ describe.each([
     const tokens = Array.from({ length: 5000 }, (_, i) => generations.token(`s${i}`))
     generations.bumpAll()
     expect(tokens.some((token) => generations.unchanged(token))).toBe(false)
+  })
+
+  test('a snapshot is a token of every name', () => {
+    const generations = make()
+    const names = Array.from({ length: 5000 }, (_, i) => `s${i}`)
+    generations.bump('s7')
+    const snapshot = generations.snapshot()
+    const tokens = names.map((name) => generations.token(name))
+    expect(names.every((name) => generations.unchangedSince(snapshot, name))).toBe(true)
+    for (const bumped of ['s7', 's4711', 'elsewhere']) {
+      generations.bump(bumped)
+      const changed = names.filter((name) => !generations.unchangedSince(snapshot, name))
+      expect(changed).toEqual(names.filter((_, i) => !generations.unchanged(tokens[i] as Token)))
+    }
+    expect(generations.unchangedSince(snapshot, 's7')).toBe(false)
+    expect(generations.unchangedSince(snapshot, 's4711')).toBe(false)
+    generations.bumpAll()
+    expect(names.some((name) => generations.unchangedSince(snapshot, name))).toBe(false)
+    expect(generations.unchangedSince(generations.snapshot(), 's7')).toBe(true)
   })
 
   test('false aborts are as rare as 1,024 counters make them', () => {
@@ -72,6 +91,27 @@ test('another thread breaks a token', async () => {
   const worker = new Worker(source, { eval: true, workerData: { buffer, index } })
   await new Promise((resolve) => worker.once('exit', resolve))
   expect(generations.unchanged(token)).toBe(false)
+})
+
+test('a bump of another thread that has returned is seen in a snapshot', async () => {
+  const rounds = 500
+  const buffer = new SharedArrayBuffer(Generations.BYTES)
+  const turns = new SharedArrayBuffer(4)
+  const turn = new Int32Array(turns)
+  const generations = new Generations(buffer)
+  const worker = new Worker(new URL('./bumping.mjs', import.meta.url), {
+    workerData: { buffer, rounds, turns },
+  })
+  const ended = new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject))
+  for (let round = 0; round < rounds; round++) {
+    const snapshot = generations.snapshot()
+    Atomics.store(turn, 0, 2 * round + 1)
+    Atomics.notify(turn, 0)
+    Atomics.wait(turn, 0, 2 * round + 1, 10_000)
+    expect(generations.unchangedSince(snapshot, `s${round % 7}`)).toBe(false)
+    expect(generations.unchangedSince(snapshot, `s${(round + 1) % 7}`)).toBe(true)
+  }
+  await ended
 })
 
 test.each([
