@@ -113,6 +113,18 @@ export const targets: readonly Target[] = [
     why: 'Large rows are hashed at the speed of memory.',
   },
 
+  // Batches of predictions.
+  {
+    id: 'predict-known',
+    ...ratio('predict-known', XXHASH_LRU, { max: 0.1 }, { max: 0.45 }),
+    why: 'A batch whose rows are all known: one crossing, hash, probe, gather, and the promise of the answer.',
+  },
+  {
+    id: 'predict-half',
+    ...ratio('predict-half', 'the whole batch on the model', { max: 0.6 }, { max: 0.75 }),
+    why: 'Half of the rows are new: the model is asked for the other half only.',
+  },
+
   // Arrays in a store for all threads.
   {
     id: 'shared-get',

@@ -55,6 +55,10 @@ export type HitpathErrorCode =
   | 'L2_ERROR'
   /** A factory did not answer within its hard timeout. */
   | 'FACTORY_TIMEOUT'
+  /** A model failed for rows of a batch; the error is a PredictionError that names them. */
+  | 'MODEL_ERROR'
+  /** A row of a batch holds a NaN where they are refused; the message names it. */
+  | 'NAN_INPUT'
   /** A configuration file has an entry that is unknown or wrong; the message names its path. */
   | 'INVALID_CONFIG'
 

@@ -15,6 +15,7 @@ export type { Pinned } from './l1/pins.js'
 export type { Scope } from './l1/scope.js'
 export {
   type AttachOptions,
+  type RowOptions,
   SharedCache,
   type SharedCacheHandle,
 } from './l1/shared-cache.js'
@@ -53,6 +54,18 @@ export type { SubscribeOptions } from './serving/events/pubsub-feed.js'
 export type { EventInvalidatorStats } from './serving/events/stats.js'
 export type { FollowOptions } from './serving/events/stream-feed.js'
 export type { InvalidatedCache } from './serving/events/targets.js'
+export { type OnnxModelOptions, type OnnxSession, onnxModel } from './serving/onnx-model.js'
+export { PredictionCache, type PredictionStats } from './serving/prediction-cache.js'
+export { PredictionError } from './serving/prediction-error.js'
+export type {
+  AuditOptions,
+  AuditReport,
+  ModelContext,
+  ModelRows,
+  PredictionCacheOptions,
+  PredictionModel,
+  PredictOptions,
+} from './serving/prediction-options.js'
 export type { ManyFactory } from './tiered/batches.js'
 export type { FactoryContext } from './tiered/context.js'
 export type { TieredEvent, TieredEvents } from './tiered/events.js'

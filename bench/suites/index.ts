@@ -9,6 +9,7 @@ import { suite as l1Read } from './l1-read.js'
 import { suite as l1Write } from './l1-write.js'
 import { suite as memory } from './memory.js'
 import { suite as monitoring } from './monitoring.js'
+import { suite as predictions } from './predictions.js'
 import { suite as rows } from './rows.js'
 import { suite as sharedValues } from './shared-values.js'
 import { suite as threads } from './threads.js'
@@ -20,6 +21,7 @@ export const suites: readonly Suite[] = [
   l1Write,
   arrayKeys,
   rows,
+  predictions,
   sharedValues,
   memory,
   expiry,

@@ -63,7 +63,7 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
 }
 
 /// What the staging area says of a matrix of keys: extra[0] rows, length bytes a row, strides[0] bytes between rows,
-/// key_offset bytes before the first, shape of a row, form its dtype and dimensions.
+/// key_offset bytes before the first, shape of a row, form its dtype and dimensions, scope; or, by form, digests of rows.
 bool read_rows(Environment& e, napi_value matrix, KeyRows& rows) noexcept {
   const Staging& s = *e.staging;
   void* data = nullptr;
@@ -84,16 +84,40 @@ bool read_rows(Environment& e, napi_value matrix, KeyRows& rows) noexcept {
   rows.rows = static_cast<u64>(count);
   rows.row_bytes = static_cast<u64>(s.length);
   rows.stride_bytes = static_cast<std::int64_t>(stride);
-  rows.header = ArrayHeader(static_cast<u8>(s.form >> 8), std::span(dims, ndim), 0);
+  const f64 scope = (s.bits & kBitScope) == 0 ? 0 : s.scope;
+  rows.header = ArrayHeader(static_cast<u8>(s.form >> 8), std::span(dims, ndim),
+                            static_cast<u64>(static_cast<std::int64_t>(scope)));
+  rows.digests = (s.form & 0xff) == kFormDigest;
+  return !rows.digests || rows.row_bytes == kDigestBytes || (e.fail(Status::shape_mismatch), false);
+}
+
+/// A typed array that may be left out: null then. False when it has fewer than `wanted` bytes.
+template <class T>
+bool read_optional(Environment& e, napi_value value, u64 wanted, T*& out) noexcept {
+  napi_valuetype type = napi_undefined;
+  napi_typeof(e.env, value, &type);
+  out = nullptr;
+  if (type == napi_undefined) return true;
+  void* data = nullptr;
+  std::size_t length = 0;
+  if (napi_get_buffer_info(e.env, value, &data, &length) != napi_ok || length < wanted)
+    return e.fail(Status::out_too_small), false;
+  out = static_cast<T*>(data);
   return true;
 }
 
-bool read_flags(Environment& e, napi_value found, u64 rows, u8*& flags) noexcept {
-  void* data = nullptr;
-  std::size_t length = 0;
-  if (napi_get_buffer_info(e.env, found, &data, &length) != napi_ok || length < rows)
-    return e.fail(Status::out_too_small), false;
-  flags = static_cast<u8*>(data);
+/// The grid that rows are rounded to: a step for each element of a row of floats or doubles (src/key/dtype.ts).
+bool read_grid(Environment& e, napi_value steps, KeyRows& rows) noexcept {
+  constexpr u32 kFloat = 11, kDouble = 12;
+  const u32 dtype = (e.staging->form >> 8) & 0xff;
+  const u64 elements = rows.row_bytes / (dtype == kFloat ? sizeof(float) : sizeof(f64));
+  if (!read_optional(e, steps, elements * sizeof(f64), rows.grid.steps)) return false;
+  if (rows.grid.steps == nullptr) return true;
+  if (rows.digests || (dtype != kFloat && dtype != kDouble)) return e.fail(Status::dtype_mismatch), false;
+  e.value_bytes.resize(rows.row_bytes);
+  rows.grid.row = e.value_bytes.data();
+  rows.grid.elements = elements;
+  rows.grid.wide = dtype == kDouble;
   return true;
 }
 
@@ -106,29 +130,33 @@ void report(Environment& e, const RowResult& result) noexcept {
   s.length = result.length;
 }
 
-/// getRows(matrix, out, found): extra[1] bytes a value, value_tag its type.
+/// getRows(matrix, out, found, digests, steps): extra[1] bytes a value, value_tag its type. The digests of the rows go to `digests`, if
+/// given; with `steps` rows are rounded before they are hashed.
 napi_value GetRows(napi_env env, napi_callback_info info) {
-  Call<3> call(env, info);
+  Call<5> call(env, info);
   Environment& e = *call.environment;
   Staging& s = *e.staging;
   Handle* h = e.current();
   if (h == nullptr) return nullptr;
   KeyRows rows;
-  u8* flags = nullptr;
+  u8 *flags = nullptr, *digests = nullptr;
   void* out = nullptr;
   std::size_t room = 0;
-  if (!read_rows(e, call.args[0], rows) || !read_flags(e, call.args[2], rows.rows, flags)) return nullptr;
+  if (!read_rows(e, call.args[0], rows) || !read_optional(e, call.args[2], rows.rows, flags) ||
+      !read_optional(e, call.args[3], rows.rows * kDigestBytes, digests) || !read_grid(e, call.args[4], rows))
+    return nullptr;
+  if (flags == nullptr && rows.rows != 0) return e.fail(Status::out_too_small), nullptr;
   if (napi_get_buffer_info(env, call.args[1], &out, &room) != napi_ok ||
       static_cast<f64>(rows.rows) * s.extra[1] > static_cast<f64>(room))
     return e.fail(Status::out_too_small), nullptr;
   report(e, get_rows(h->cache, rows, static_cast<u8>(s.value_tag), static_cast<u8*>(out), static_cast<u32>(s.extra[1]),
-                     flags, h->now(s)));
+                     flags, h->now(s), digests));
   return nullptr;
 }
 
-/// setRows(matrix, values, found): stores where found is 0; found undefined: all.
+/// setRows(matrix, values, found, ttls): stores where found is 0; found undefined: all. Row i lives for ttls[i] ms, if given.
 napi_value SetRows(napi_env env, napi_callback_info info) {
-  Call<3> call(env, info);
+  Call<4> call(env, info);
   Environment& e = *call.environment;
   Staging& s = *e.staging;
   Handle* h = e.current();
@@ -137,17 +165,17 @@ napi_value SetRows(napi_env env, napi_callback_info info) {
   u8* flags = nullptr;
   void* values = nullptr;
   std::size_t room = 0;
-  napi_valuetype type = napi_undefined;
-  if (!read_rows(e, call.args[0], rows)) return nullptr;
-  napi_typeof(env, call.args[2], &type);
-  if (type != napi_undefined && !read_flags(e, call.args[2], rows.rows, flags)) return nullptr;
+  const f64* ttls = nullptr;
+  if (!read_rows(e, call.args[0], rows) || !read_optional(e, call.args[2], rows.rows, flags) ||
+      !read_optional(e, call.args[3], rows.rows * sizeof(f64), ttls))
+    return nullptr;
   if (napi_get_buffer_info(env, call.args[1], &values, &room) != napi_ok ||
       static_cast<f64>(rows.rows) * s.extra[1] > static_cast<f64>(room))
     return e.fail(Status::out_too_small), nullptr;
   const f64 now = h->now(s);
   const f64 ttl = s.ttl != s.ttl ? h->cache.config().default_ttl : s.ttl;
   report(e, set_rows(h->cache, rows, static_cast<u8>(s.value_tag), static_cast<const u8*>(values),
-                     static_cast<u32>(s.extra[1]), flags, now + ttl, now));
+                     static_cast<u32>(s.extra[1]), flags, {now + ttl, ttls}, now));
   return nullptr;
 }
 

@@ -1,5 +1,7 @@
 #include "rows.h"
 
+#include <limits>
+
 namespace hitpath {
 
 namespace {
@@ -7,7 +9,7 @@ namespace {
 constexpr u32 kBatch = 64;  // keys in flight: enough to hide memory, few enough to stay in the first cache
 
 struct Batch {
-  u8 digests[kBatch][16];
+  u8 digests[kBatch][kDigestBytes];
   Key keys[kBatch];
   u32 likely[kBatch];  // the slot that a search will most likely look at
 };
@@ -17,7 +19,10 @@ u32 hash_rows(Cache& cache, KeyRows& keys, u64 from, Batch& batch) noexcept {
   const u32 count = static_cast<u32>(keys.rows - from < kBatch ? keys.rows - from : kBatch);
   for (u32 i = 0; i < count; ++i) {
     const u8* row = keys.bytes + static_cast<std::int64_t>(from + i) * keys.stride_bytes;
-    canonical(keys.header.digest(row, keys.row_bytes), batch.digests[i]);
+    if (keys.digests)
+      std::memcpy(batch.digests[i], row, kDigestBytes);
+    else
+      canonical(keys.header.digest(keys.grid.rounded(row), keys.row_bytes), batch.digests[i]);
     batch.keys[i] = make_digest_key(batch.digests[i], cache.config().seed);
     cache.prefetch_home(batch.keys[i]);
   }
@@ -27,12 +32,14 @@ u32 hash_rows(Cache& cache, KeyRows& keys, u64 from, Batch& batch) noexcept {
 
 }  // namespace
 
-RowResult get_rows(Cache& cache, KeyRows& keys, u8 value_tag, u8* out, u32 out_bytes, u8* found, f64 now) noexcept {
+RowResult get_rows(Cache& cache, KeyRows& keys, u8 value_tag, u8* out, u32 out_bytes, u8* found, f64 now,
+                   u8* digests) noexcept {
   RowResult result;
   Batch batch;
   Hit hits[kBatch];
   for (u64 from = 0; from < keys.rows; from += kBatch) {
     const u32 count = hash_rows(cache, keys, from, batch);
+    if (digests != nullptr) std::memcpy(digests + from * kDigestBytes, batch.digests, u64{count} * kDigestBytes);
     for (u32 i = 0; i < count; ++i) {
       const bool alive = cache.find_near(batch.keys[i], batch.likely[i], hits[i]) && now <= hits[i].deadline;
       if (!alive)
@@ -69,7 +76,7 @@ RowResult get_rows(Cache& cache, KeyRows& keys, u8 value_tag, u8* out, u32 out_b
 }
 
 RowResult set_rows(Cache& cache, KeyRows& keys, u8 value_tag, const u8* values, u32 value_bytes, const u8* found,
-                   f64 deadline, f64 now) noexcept {
+                   RowDeadlines ends, f64 now) noexcept {
   RowResult result;
   Batch batch;
   for (u64 from = 0; from < keys.rows; from += kBatch) {
@@ -78,7 +85,8 @@ RowResult set_rows(Cache& cache, KeyRows& keys, u8 value_tag, const u8* values, 
       if (found != nullptr && found[from + i] != 0) continue;
       Placed placed;
       const Value value{value_tag, values + (from + i) * value_bytes, value_bytes, nullptr, 0};
-      result.status = cache.set(batch.keys[i], value, {}, deadline, now, placed);
+      const f64 ttl = ends.ttls == nullptr ? std::numeric_limits<f64>::quiet_NaN() : ends.ttls[from + i];
+      result.status = cache.set(batch.keys[i], value, {}, ttl == ttl ? now + ttl : ends.deadline, now, placed);
       if (result.status != Status::ok) {
         result.at = from + i;
         return result;

@@ -294,7 +294,7 @@ class Victim {
     KeyRows rows{keys, sizeof keys, 1, 1, ArrayHeader(1, shape, 0)};
     std::memset(out, 7, sizeof out);
     (void)get_rows(cache_, rows, 1, out, 16, found, now_);
-    (void)set_rows(cache_, rows, 1, out, 16, nullptr, now_ + 50, now_);
+    (void)set_rows(cache_, rows, 1, out, 16, nullptr, {now_ + 50}, now_);
   }
   void sweep(u32 modulus, u32 budget) {
     u32 rounds = 0, asked = 0;

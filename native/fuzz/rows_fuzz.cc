@@ -122,7 +122,7 @@ class Pair {
     const f64 deadline = in_.flag() ? kNever : now_ + in_.byte();
     const bool all = in_.flag();
     const RowResult r =
-        set_rows(cache_, rows, tag, values.data(), value_bytes, all ? nullptr : found.data(), deadline, now_);
+        set_rows(cache_, rows, tag, values.data(), value_bytes, all ? nullptr : found.data(), {deadline}, now_);
     u64 stored = 0;
     for (u32 i = 0; i < m.n; ++i) {
       if (!all && found[i] != 0) continue;

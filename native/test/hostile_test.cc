@@ -263,7 +263,7 @@ class Hand {
         u8 found[20], out[20 * 16];
         KeyRows rows{bytes, 20, 16, 8, ArrayHeader(1, shape, 0)};
         (void)get_rows(cache, rows, 1, out, 16, found, now_);
-        (void)set_rows(cache, rows, 1, out, 16, nullptr, now_ + 50, now_);
+        (void)set_rows(cache, rows, 1, out, 16, nullptr, {now_ + 50}, now_);
       }
     }
   }

@@ -78,7 +78,7 @@ TEST(rows_that_were_stored_are_found_and_others_are_not) {
       std::vector<u8> values(n * width), out(n * width, 0xee), found(n, 7);
       for (auto& v : values) v = static_cast<u8>(&v - values.data());
       KeyRows rows = rows_of(keys, 12), strangers = rows_of(others, 12);
-      RowResult r = set_rows(s.cache, rows, kTag, values.data(), width, nullptr, kNever, s.now);
+      RowResult r = set_rows(s.cache, rows, kTag, values.data(), width, nullptr, {kNever}, s.now);
       CHECK_EQ(r.status, Status::ok);
       CHECK_EQ(r.hits, n);
       r = get_rows(s.cache, rows, kTag, out.data(), width, found.data(), s.now);
@@ -123,7 +123,7 @@ TEST(a_batch_agrees_with_finding_and_setting_one_by_one) {
     u64 wanted = 0;
     for (auto& f : found) wanted += (f |= static_cast<u8>(random.chance(0.5))) == 0;
     const f64 deadline = s.now + static_cast<f64>(random.below(100));
-    r = set_rows(s.cache, rows, kTag, reinterpret_cast<const u8*>(values.data()), 16, found.data(), deadline, s.now);
+    r = set_rows(s.cache, rows, kTag, reinterpret_cast<const u8*>(values.data()), 16, found.data(), {deadline}, s.now);
     CHECK_EQ(r.hits, wanted);
     for (u64 i = 0; i < n; ++i) {
       const RowKey k(rows, i, s.cache.config().seed);
@@ -149,7 +149,7 @@ TEST(rows_past_their_deadline_are_not_found) {
   KeyRows rows = rows_of(keys, 4);
   std::vector<float> values(100, 1.5f), out(100);
   std::vector<u8> found(100);
-  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, s.now + 10, s.now).hits,
+  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {s.now + 10}, s.now).hits,
            100u);
   CHECK_EQ(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now + 10).hits, 100u);
   CHECK_EQ(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now + 10.5).hits, 0u);
@@ -162,7 +162,7 @@ TEST(rows_may_lie_apart_and_backwards) {
   std::vector<u32> values(70), out(70);
   for (u32 i = 0; i < 70; ++i) values[i] = i;
   std::vector<u8> found(70);
-  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, kNever, s.now).hits, 70u);
+  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now).hits, 70u);
   KeyRows backwards = rows;
   backwards.bytes = rows.bytes + 69 * rows.stride_bytes;
   backwards.stride_bytes = -rows.stride_bytes;
@@ -182,7 +182,7 @@ TEST(equal_rows_in_one_batch_are_one_entry_and_the_last_one_stays) {
   std::vector<u32> values(10), out(10);
   for (u32 i = 0; i < 10; ++i) values[i] = i;
   std::vector<u8> found(10);
-  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, kNever, s.now).hits, 10u);
+  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now).hits, 10u);
   CHECK_EQ(s.cache.size(), 1u);
   CHECK_EQ(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 10u);
   CHECK(out == std::vector<u32>(10, 9));
@@ -194,7 +194,7 @@ TEST(another_dtype_shape_or_scope_is_another_key) {
   std::vector<u32> values(10), out(10);
   std::vector<u8> found(10);
   KeyRows rows = rows_of(keys, 4);
-  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, kNever, s.now).hits, 10u);
+  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now).hits, 10u);
   const u64 flat[] = {4}, square[] = {2, 2};
   for (ArrayHeader header :
        {ArrayHeader(kDtype + 1, flat, 0), ArrayHeader(kDtype, square, 0), ArrayHeader(kDtype, flat, 1)}) {
@@ -205,12 +205,69 @@ TEST(another_dtype_shape_or_scope_is_another_key) {
   CHECK_EQ(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 10u);
 }
 
+TEST(digests_given_by_a_search_are_the_keys_of_its_rows) {
+  Store s;
+  const auto keys = matrix(150, 7, 1);
+  KeyRows rows = rows_of(keys, 7);
+  std::vector<u32> values(150), out(150, 7);
+  for (u32 i = 0; i < 150; ++i) values[i] = i;
+  std::vector<u8> found(150), digests(150 * kDigestBytes);
+  u8* at = reinterpret_cast<u8*>(out.data());
+  CHECK_EQ(get_rows(s.cache, rows, kTag, at, 4, found.data(), s.now, digests.data()).hits, 0u);
+  for (u32 i = 0; i < 150; ++i)
+    CHECK_EQ(std::memcmp(RowKey(rows, i, 1).bytes, &digests[i * kDigestBytes], kDigestBytes), 0);
+  KeyRows by_digest{digests.data(), 150, kDigestBytes, kDigestBytes, {}, true};
+  for (u32 i = 0; i < 150; ++i) found[i] = i % 3 == 0;
+  const u8* from = reinterpret_cast<const u8*>(values.data());
+  CHECK_EQ(set_rows(s.cache, by_digest, kTag, from, 4, found.data(), {kNever}, s.now).hits, 100u);
+  CHECK_EQ(get_rows(s.cache, rows, kTag, at, 4, found.data(), s.now).hits, 100u);
+  for (u32 i = 0; i < 150; ++i) {
+    CHECK_EQ(found[i], i % 3 != 0);
+    CHECK_EQ(out[i], i % 3 != 0 ? i : 7);
+  }
+  CHECK_EQ(get_rows(s.cache, by_digest, kTag, at, 4, found.data(), s.now).hits, 100u);
+}
+
+TEST(each_row_may_have_a_ttl_of_its_own) {
+  Store s;
+  const auto keys = matrix(100, 4, 1);
+  KeyRows rows = rows_of(keys, 4);
+  std::vector<u32> values(100), out(100);
+  std::vector<u8> found(100);
+  std::vector<f64> ttls(100);
+  for (u32 i = 0; i < 100; ++i) ttls[i] = i < 70 ? i : std::numeric_limits<f64>::quiet_NaN();
+  (void)set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {s.now + 200, ttls.data()},
+                 s.now);
+  for (const u32 later : {0u, 33u, 69u, 70u, 200u, 201u}) {
+    (void)get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now + later);
+    for (u32 i = 0; i < 100; ++i) CHECK_EQ(found[i], i < 70 ? i >= later : later <= 200);
+  }
+}
+
+TEST(rows_that_round_to_the_same_are_one_key) {
+  Store s;
+  std::vector<float> keys{1.04f, 10.f, 0.96f, 14.f, 1.06f, 10.f, 1.04f, 16.f};
+  KeyRows rows = rows_of(keys, 2);
+  const f64 steps[] = {0.1, 10};
+  alignas(8) u8 rounded[8];
+  rows.grid = {steps, rounded, 2, false};
+  std::vector<u32> values{1, 2, 3, 4}, out(4);
+  std::vector<u8> found{0, 1, 0, 0};
+  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, found.data(), {kNever}, s.now).hits,
+           3u);
+  CHECK_EQ(s.cache.size(), 3u);
+  CHECK_EQ(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 4u);
+  CHECK(out == (std::vector<u32>{1, 1, 3, 4}));
+  rows.grid = {};
+  CHECK_EQ(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 0u);
+}
+
 TEST(a_stored_row_that_does_not_fit_what_is_asked_for_is_a_fault_that_names_it) {
   Store s;
   const auto keys = matrix(100, 4, 1);
   std::vector<u8> values(100 * 16), out(100 * 32), found(100);
   KeyRows rows = rows_of(keys, 4);
-  CHECK_EQ(set_rows(s.cache, rows, kTag, values.data(), 16, nullptr, kNever, s.now).hits, 100u);
+  CHECK_EQ(set_rows(s.cache, rows, kTag, values.data(), 16, nullptr, {kNever}, s.now).hits, 100u);
   RowResult r = get_rows(s.cache, rows, kTag + 1, out.data(), 16, found.data(), s.now);
   CHECK_EQ(r.status, Status::dtype_mismatch);
   CHECK_EQ(r.at, 0u);
@@ -233,7 +290,7 @@ TEST(a_row_that_may_never_fit_stops_the_batch) {
   const auto keys = matrix(3, 4, 1);
   std::vector<u8> values(3 << 20), found{1, 0, 0};
   KeyRows rows = rows_of(keys, 4);
-  const RowResult r = set_rows(s.cache, rows, kTag, values.data(), 1 << 20, found.data(), kNever, s.now);
+  const RowResult r = set_rows(s.cache, rows, kTag, values.data(), 1 << 20, found.data(), {kNever}, s.now);
   CHECK_EQ(r.status, Status::too_large);
   CHECK_EQ(r.at, 1u);
   CHECK_EQ(r.hits, 0u);
@@ -245,17 +302,17 @@ TEST(a_hit_in_a_batch_counts_for_eviction) {
   std::vector<u32> values(200), out(200);
   std::vector<u8> found(200);
   KeyRows rows = rows_of(hot, 4);
-  (void)set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, kNever, s.now);
+  (void)set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now);
   for (u64 from : {10'000u, 20'000u, 30'000u, 40'000u}) {
     const auto scan = matrix(200, 4, from);
     KeyRows cold = rows_of(scan, 4);
-    (void)set_rows(s.cache, cold, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, kNever, s.now);
+    (void)set_rows(s.cache, cold, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now);
   }
   CHECK_EQ(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 200u);
   for (u64 from = 50'000; from < 60'000; from += 200) {
     const auto scan = matrix(200, 4, from);
     KeyRows cold = rows_of(scan, 4);
-    (void)set_rows(s.cache, cold, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, kNever, s.now);
+    (void)set_rows(s.cache, cold, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now);
   }
   CHECK(get_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits >= 198);
 }

@@ -413,7 +413,7 @@ TEST(batches_of_rows_from_several_threads_agree) {
         if (v.random.chance(0.2)) found[i] = 0;  // also rows that are there
       }
       const RowResult set = set_rows(v.cache, rows, 5, reinterpret_cast<const u8*>(values.data()), kValue, found.data(),
-                                     kNever, v.region.now());
+                                     {kNever}, v.region.now());
       CHECK_EQ(set.status, Status::ok);
       stored += set.hits;
     }

@@ -4,25 +4,17 @@
  * A row is the same key as that row given alone, as a typed array or an ndarray of its shape.
  */
 import { describe, HitpathError } from '../errors.js'
-import { cOrderStrides } from '../key/array-view.js'
-import type { ArrayView } from '../key/ndarray.js'
-import {
-  cOrderBytes,
-  dtypeOf,
-  isTypedArray,
-  type NdArrayLike,
-  type StridedArrayLike,
-  type TypedArray,
-  viewOf,
-} from '../key/ndarray.js'
+import type { NdArrayLike, TypedArray } from '../key/ndarray.js'
 import { doubles, native, words } from '../native/binding.js'
 import {
+  BIT_SCOPE,
   FORM_ARRAY,
-  MAX_DIMS,
+  FORM_DIGEST,
   STAGING_EXTRA,
   STAGING_FORM,
   STAGING_KEY_OFFSET,
   STAGING_LENGTH,
+  STAGING_SCOPE,
   STAGING_SHAPE,
   STAGING_STATUS,
   STAGING_STRIDES,
@@ -31,108 +23,33 @@ import {
   TAG_ARRAY,
 } from '../native/layout.js'
 import type { Engine } from './engine.js'
+import { packed, packedRows, type Rows, rowsOf } from './row-matrix.js'
 
-/** n rows, each contiguous. */
-interface Rows {
+export const DIGEST_BYTES = 16
+
+/** How rows are looked for. */
+export interface RowSearch {
+  /** The word of a scope, 0 for none. */
+  readonly scope: number
+  /** Gets the digest of each row: its key, whatever becomes of the matrix. */
+  readonly digests?: Uint8Array | undefined
+  /** A step for each element of a row of floating-point numbers: rows are rounded to its multiples before they are hashed. */
+  readonly steps?: Float64Array | undefined
+}
+
+/** What is stored under digests that a search gave. */
+export interface RowValues {
+  /** Row after row. */
   readonly data: TypedArray
   readonly dtype: number
-  /** Of one row. */
-  readonly shape: readonly number[]
-  readonly count: number
-  readonly rowBytes: number
-  readonly strideBytes: number
-  readonly offsetBytes: number
-  /** Whether they lie one behind the other in the array that was given. */
-  readonly packed: boolean
-}
-
-/** Rows of a typed array, or of `{ data, shape: [rows, columns] }` plainly in C order; undefined when it takes a closer look. */
-function plainRows(value: NdArrayLike, count: number): Rows | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  if (isTypedArray(value)) {
-    const row = value.length / count
-    return row > 0 && Number.isInteger(row) ? contiguousRows(value, count, row) : undefined
-  }
-  const { data, shape, dtype, offset, stride, strides } = value as Partial<StridedArrayLike>
-  if (dtype !== undefined || stride !== undefined || strides !== undefined) return undefined
-  if (offset !== undefined && offset !== 0) return undefined
-  if (!Array.isArray(shape) || shape.length !== 2 || shape[0] !== count || !isTypedArray(data))
-    return undefined
-  const row: unknown = shape[1]
-  if (typeof row !== 'number' || !Number.isInteger(row) || row <= 0 || count * row > data.length)
-    return undefined
-  return contiguousRows(data, count, row)
-}
-
-function contiguousRows(data: TypedArray, count: number, row: number): Rows {
-  const rowBytes = row * data.BYTES_PER_ELEMENT
-  return {
-    data,
-    dtype: dtypeOf(data),
-    shape: [row],
-    count,
-    rowBytes,
-    strideBytes: rowBytes,
-    offsetBytes: 0,
-    packed: true,
-  }
-}
-
-function rowsOf(value: NdArrayLike, name: string, count: number): Rows {
-  return plainRows(value, count) ?? anyRows(value, name, count)
-}
-
-function anyRows(value: NdArrayLike, name: string, count: number): Rows {
-  const view = viewOf(value)
-  const width = view.data.BYTES_PER_ELEMENT
-  if (view.shape.length === 1) {
-    // A plain array: as many rows as there are flags.
-    const length = view.shape[0] as number
-    const row = count === 0 ? 0 : length / count
-    if (!Number.isInteger(row)) {
-      throw new HitpathError(
-        'SHAPE_MISMATCH',
-        `${name} has ${length} elements, which are not ${count} rows of equal length`,
-      )
-    }
-    const { data, offset } = view.contiguous ? view : dense(view)
-    return {
-      data,
-      dtype: view.dtype,
-      shape: [row],
-      count,
-      rowBytes: row * width,
-      strideBytes: row * width,
-      offsetBytes: offset * width,
-      packed: view.contiguous,
-    }
-  }
-  const [rows = 0, ...shape] = view.shape
-  if (view.shape.length === 0 || rows !== count || shape.length > MAX_DIMS) {
-    throw new HitpathError(
-      'SHAPE_MISMATCH',
-      `${name} must have ${count} rows, one for each flag; its shape is [${view.shape}]`,
-    )
-  }
-  const inner = cOrderStrides(shape)
-  const rowIsDense = shape.every((extent, axis) => extent === 1 || view.strides[axis + 1] === inner[axis])
-  const { data, offset, strides } = rowIsDense ? view : dense(view)
-  const rowElements = shape.reduce((product, extent) => product * extent, 1)
-  return {
-    data,
-    dtype: view.dtype,
-    shape,
-    count,
-    rowBytes: rowElements * width,
-    strideBytes: (strides[0] as number) * width,
-    offsetBytes: offset * width,
-    packed: view.contiguous,
-  }
-}
-
-/** A copy in C order, for rows that are scattered. */
-function dense(view: ArrayView): { data: TypedArray; offset: number; strides: readonly number[] } {
-  return { data: cOrderBytes(view), offset: 0, strides: cOrderStrides(view.shape) }
+  /** Elements in a row. */
+  readonly width: number
+  /** 1 for a row that is not to be stored. */
+  readonly skip: Uint8Array
+  /** Milliseconds; NaN for the default of the cache. */
+  readonly ttl: number
+  /** In its place, one for each row. */
+  readonly ttls?: Float64Array | undefined
 }
 
 function flagsOf(found: unknown): Uint8Array {
@@ -142,9 +59,14 @@ function flagsOf(found: unknown): Uint8Array {
   return found
 }
 
-function stageRows(engine: Engine, keys: Rows, values: Rows): void {
-  engine.begin(0)
-  words[STAGING_FORM / 4] = FORM_ARRAY | (keys.dtype << 8) | (keys.shape.length << 16)
+/** Of keys that are digests already. */
+const NO_DTYPE = 0
+
+function stageRows(engine: Engine, keys: Rows, values: Rows, scope: number): void {
+  engine.begin(scope === 0 ? 0 : BIT_SCOPE)
+  doubles[STAGING_SCOPE / 8] = scope
+  words[STAGING_FORM / 4] =
+    keys.dtype === NO_DTYPE ? FORM_DIGEST : FORM_ARRAY | (keys.dtype << 8) | (keys.shape.length << 16)
   for (let axis = 0; axis < keys.shape.length; axis++)
     doubles[STAGING_SHAPE / 8 + axis] = keys.shape[axis] as number
   doubles[STAGING_STRIDES / 8] = keys.strideBytes
@@ -153,23 +75,6 @@ function stageRows(engine: Engine, keys: Rows, values: Rows): void {
   doubles[STAGING_EXTRA / 8] = keys.count
   doubles[STAGING_EXTRA / 8 + 1] = values.rowBytes
   words[STAGING_VALUE_TAG / 4] = TAG_ARRAY + values.dtype
-}
-
-/** The bytes of rows that lie one behind the other, as native code takes them. */
-function packed(rows: Rows): Uint8Array | TypedArray {
-  const { data, count, rowBytes, strideBytes, offsetBytes } = rows
-  if (strideBytes !== rowBytes && count > 1) {
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    const out = new Uint8Array(count * rowBytes)
-    for (let i = 0; i < count; i++) {
-      const at = offsetBytes + i * strideBytes
-      out.set(bytes.subarray(at, at + rowBytes), i * rowBytes)
-    }
-    return out
-  }
-  return offsetBytes === 0
-    ? data
-    : new Uint8Array(data.buffer, data.byteOffset + offsetBytes, count * rowBytes)
 }
 
 function refuse(values: Rows, name: string): never {
@@ -188,7 +93,44 @@ function refuse(values: Rows, name: string): never {
   )
 }
 
-export function getRows(engine: Engine, matrix: NdArrayLike, out: NdArrayLike, found: Uint8Array): number {
+/** As getRows(), on rows that are described already. */
+export function findRows(
+  engine: Engine,
+  keys: Rows,
+  values: Rows,
+  found: Uint8Array,
+  search: RowSearch,
+): number {
+  const target = packed(values)
+  stageRows(engine, keys, values, search.scope)
+  native.getRows(keys.data, target, found, search.digests, search.steps)
+  const status = words[STAGING_STATUS / 4]
+  if (status === 5 || status === 6) refuse(values, 'out')
+  engine.check()
+  return doubles[STAGING_EXTRA / 8] as number
+}
+
+/** Stores rows under digests that findRows() gave: the first of as many as `values.skip` has flags. */
+export function storeRows(engine: Engine, digests: Uint8Array, values: RowValues): number {
+  const { data, dtype, width, skip, ttl, ttls } = values
+  const count = skip.length
+  const keys = packedRows(digests, NO_DTYPE, count, NO_SHAPE, DIGEST_BYTES)
+  stageRows(engine, keys, packedRows(data, dtype, count, NO_SHAPE, width * data.BYTES_PER_ELEMENT), 0)
+  doubles[STAGING_TTL / 8] = ttl
+  native.setRows(digests, data, skip, ttls)
+  engine.check()
+  return doubles[STAGING_EXTRA / 8] as number
+}
+
+const NO_SHAPE: readonly number[] = []
+
+export function getRows(
+  engine: Engine,
+  matrix: NdArrayLike,
+  out: NdArrayLike,
+  found: Uint8Array,
+  scope: number,
+): number {
   const flags = flagsOf(found)
   const keys = rowsOf(matrix, 'matrix', flags.length)
   const values = rowsOf(out, 'out', flags.length)
@@ -198,13 +140,7 @@ export function getRows(engine: Engine, matrix: NdArrayLike, out: NdArrayLike, f
       'out must be in C order, its rows one behind the other: it is written in place',
     )
   }
-  const target = packed(values)
-  stageRows(engine, keys, values)
-  native.getRows(keys.data, target, flags)
-  const status = words[STAGING_STATUS / 4]
-  if (status === 5 || status === 6) refuse(values, 'out')
-  engine.check()
-  return doubles[STAGING_EXTRA / 8] as number
+  return findRows(engine, keys, values, flags, { scope })
 }
 
 export function setRows(
@@ -213,12 +149,13 @@ export function setRows(
   rows: NdArrayLike,
   found: Uint8Array,
   ttl: number,
+  scope: number,
 ): number {
   const flags = flagsOf(found)
   const keys = rowsOf(matrix, 'matrix', flags.length)
   const values = rowsOf(rows, 'values', flags.length)
   const source = packed(values)
-  stageRows(engine, keys, values)
+  stageRows(engine, keys, values, scope)
   doubles[STAGING_TTL / 8] = ttl
   native.setRows(keys.data, source, flags)
   engine.check()

@@ -41,7 +41,8 @@ import { Memory } from './memory.js'
 import { clockOption, type SetOptions, tagsOf, ttlOf } from './options.js'
 import { holdView, type Pin, type Pinned, pinned, unpin } from './pins.js'
 import { createRegion, refusal } from './region.js'
-import { getRows, setRows } from './rows.js'
+import type { Rows } from './row-matrix.js'
+import { findRows, getRows, type RowSearch, type RowValues, setRows, storeRows } from './rows.js'
 import { Scope, scopeWord } from './scope.js'
 import { regionConfig, type SharedCacheOptions } from './shared-options.js'
 import { type CacheStats, statsOf } from './stats.js'
@@ -58,6 +59,11 @@ export interface AttachOptions {
   readonly clock?: Clock
 }
 
+export interface RowOptions {
+  /** The name of the scope that the rows are keys of, as in `cache.scope(name)`. */
+  readonly scope?: string | undefined
+}
+
 const TICK = STAGING_TICK / 8
 /** Strings of any length stand in the region. */
 const NO_LONG_KEYS = new Uint32Array(0)
@@ -72,6 +78,8 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
   /** Hand this to another thread. */
   readonly handle: SharedCacheHandle
   #prepared = 0
+  /** Of the last call on rows in a scope: the next is most likely in the same. */
+  #lastScope = { name: '', word: 0 }
 
   /** Makes a cache. @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY */
   static create<V = unknown>(options: SharedCacheOptions = {}): SharedCache<V> {
@@ -274,19 +282,42 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
    * @param matrix n rows of d elements: [n, d], or [n, ...], or a plain typed array whose length is found.length times d
    * @param out n rows of k elements, of the stored element type; row i is filled where found[i] is 1
    * @param found n bytes: 1 for a hit, else 0
+   * @param options the scope in which the rows were stored. Default: none
    * @returns how many rows were found
    * @throws HitpathError DTYPE_MISMATCH, SHAPE_MISMATCH when a stored row is of another type or length than a row of out; OUT_TOO_SMALL
    */
-  getRows(matrix: NdArrayLike, out: NdArrayLike, found: Uint8Array): number {
-    return getRows(this.#engine, matrix, out, found)
+  getRows(matrix: NdArrayLike, out: NdArrayLike, found: Uint8Array, options?: RowOptions): number {
+    return getRows(this.#engine, matrix, out, found, this.#scopeOf(options))
   }
 
   /**
    * Stores the rows that getRows did not find: values[i] under row i of matrix where found[i] is 0.
    * @returns how many rows were stored
    */
-  setRows(matrix: NdArrayLike, values: NdArrayLike, found: Uint8Array, options?: SetOptions): number {
-    return setRows(this.#engine, matrix, values, found, ttlOf(options))
+  setRows(
+    matrix: NdArrayLike,
+    values: NdArrayLike,
+    found: Uint8Array,
+    options?: RowOptions & SetOptions,
+  ): number {
+    return setRows(this.#engine, matrix, values, found, ttlOf(options), this.#scopeOf(options))
+  }
+
+  /** @internal As getRows(), on rows that are described already. */
+  findRows(keys: Rows, values: Rows, found: Uint8Array, search: RowSearch): number {
+    return findRows(this.#engine, keys, values, found, search)
+  }
+
+  /** @internal Stores rows under the digests that findRows() gave. */
+  storeRows(digests: Uint8Array, values: RowValues): number {
+    return storeRows(this.#engine, digests, values)
+  }
+
+  #scopeOf(options: RowOptions | undefined): number {
+    const name = options?.scope
+    if (name === undefined) return 0
+    if (name !== this.#lastScope.name) this.#lastScope = { name, word: scopeWord(name) }
+    return this.#lastScope.word
   }
 
   /**

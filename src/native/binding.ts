@@ -77,8 +77,8 @@ export interface Native {
   victim(): void
   digestStaged(array: unknown): void
   findMany(keys: readonly unknown[]): void
-  getRows(matrix: unknown, out: unknown, found: unknown): void
-  setRows(matrix: unknown, values: unknown, found: unknown): void
+  getRows(matrix: unknown, out: unknown, found: unknown, digests?: unknown, steps?: unknown): void
+  setRows(matrix: unknown, values: unknown, found: unknown, ttls?: unknown): void
   regionBytes(...config: RegionConfig): number
   create(region: Uint8Array, random: Uint8Array, ...config: RegionConfig): void
   open(region: Uint8Array): Token | number

@@ -48,6 +48,7 @@ import {
 } from './options.js'
 import { Reader } from './reader.js'
 import { Replayer } from './replayer.js'
+import { RowAccess } from './row-access.js'
 import { busOf, storeWithin } from './second-tier.js'
 import { SlowReads } from './slow-reads.js'
 import { Start } from './start.js'
@@ -70,6 +71,8 @@ export class TieredCache<V = unknown> {
   readonly #loader: Loader<V>
   readonly #batches: Batches<V>
   readonly #slow: SlowReads<V>
+  /** @internal For rows of predictions. */
+  readonly rows: RowAccess
   readonly #children = new Map<string, TieredCache<never>>()
   readonly #ownsL1: boolean
   readonly #threads: SharedArrayBuffer | undefined
@@ -120,6 +123,7 @@ export class TieredCache<V = unknown> {
       replayMaxBytes: settings.replay.maxBytes,
       invalidation: core.bus?.latency,
     }
+    this.rows = new RowAccess(anonymous, this.#policies, this.#start, this.#reader as Reader<unknown>)
     this.#start.begin()
   }
 

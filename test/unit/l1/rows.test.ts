@@ -58,6 +58,38 @@ describe('rows as keys', () => {
     expect(found.every((flag) => flag === 1)).toBe(true)
   })
 
+  test('rows in a scope are the keys of that scope', () => {
+    const cache = make()
+    const [out, found] = [new Float64Array(4), new Uint8Array(4)]
+    cache.setRows(matrix(4, 3), matrix(4, 1), found, { scope: 'net@1' })
+    expect(cache.getRows(matrix(4, 3), out, found)).toBe(0)
+    expect(cache.getRows(matrix(4, 3), out, found, { scope: 'net@2' })).toBe(0)
+    expect(cache.getRows(matrix(4, 3), out, found, { scope: 'net@1' })).toBe(4)
+    expect([...out]).toEqual([0, 1, 2, 3])
+    expect(cache.scope('net@1').get(matrix(1, 3, 2).data)).toEqual(Float64Array.of(2))
+    cache.setRows(matrix(4, 3), matrix(4, 1, 9), new Uint8Array(4), { scope: 'net@2', ttl: '1h' })
+    expect(cache.getRows(matrix(4, 3), out, found, { scope: 'net@1' })).toBe(4)
+    expect([...out]).toEqual([0, 1, 2, 3])
+    expect(() => cache.getRows(matrix(4, 3), out, found, { scope: '' })).toThrow(code('INVALID_ARGUMENT'))
+    cache.validate()
+  })
+
+  test('tensors of onnxruntime, arrays of more axes and of the ndarray package are matrices alike', () => {
+    const cache = make()
+    const { data } = matrix(4, 6)
+    const flags = new Uint8Array(4)
+    cache.setRows({ data, dims: [4, 6], type: 'float64' }, matrix(4, 1), flags)
+    for (const same of [{ data, shape: [4, 6] }, ndarray(data, [4, 6]), new NdArray(data, [4, 6])]) {
+      expect(cache.getRows(same as NdArrayLike, new Float64Array(4), flags)).toBe(4)
+    }
+    expect(cache.getRows({ data, shape: [4, 2, 3] }, new Float64Array(4), flags)).toBe(0)
+    cache.setRows({ data, dims: [4, 2, 3] }, matrix(4, 1), flags)
+    expect(cache.getRows(ndarray(data, [4, 2, 3]) as NdArrayLike, new Float64Array(4), flags)).toBe(4)
+    expect(() => cache.getRows({ data, dims: [4, 6], type: 'float32' }, new Float64Array(4), flags)).toThrow(
+      code('DTYPE_MISMATCH'),
+    )
+  })
+
   test('no rows at all', () => {
     const cache = make()
     expect(
