@@ -149,6 +149,18 @@ export const targets: readonly Target[] = [
     why: 'Bytes outside the heap are not collected. Both sides are handed a fresh array for each entry.',
   },
 
+  // A warm restart.
+  {
+    id: 'snapshot-restore',
+    ...ratio('snapshot-restore', 'set', { max: 0.2 }, { max: 0.95 }),
+    why: 'Blocks of records go in by one crossing each, in threads of the pool, where set crosses for every entry.',
+  },
+  {
+    id: 'snapshot-restore-1m',
+    ...value('snapshot-restore', 'hitpath', { max: 1000 }),
+    why: 'A restart must not be felt: a million entries in a second.',
+  },
+
   // A million entries expiring at once.
   {
     id: 'expiry-delay',

@@ -41,6 +41,14 @@ export type HitpathErrorCode =
   | 'REGION_VERSION'
   /** An invariant of the region does not hold, or one of its locks is damaged. */
   | 'REGION_CORRUPT'
+  /** A file is no snapshot of a cache. */
+  | 'INVALID_SNAPSHOT'
+  /** A snapshot was written in a format, or with digests, that this version does not read. */
+  | 'SNAPSHOT_VERSION'
+  /** A snapshot is damaged or truncated. */
+  | 'SNAPSHOT_CORRUPT'
+  /** The file system refused to read or write a snapshot; its error is the `cause`. */
+  | 'SNAPSHOT_IO'
   /** No native binary could be loaded; the message lists each attempt and the remedy. */
   | 'NATIVE_LOAD'
   /** Memory for the region could not be reserved, or views that are held leave no room in it. */

@@ -20,6 +20,13 @@ export {
   type SharedCacheHandle,
 } from './l1/shared-cache.js'
 export type { SharedCacheOptions } from './l1/shared-options.js'
+export type {
+  RestoreOptions,
+  RestoreResult,
+  SaveOptions,
+  SaveResult,
+  SnapshotProgress,
+} from './l1/snapshot.js'
 export type { CacheStats } from './l1/stats.js'
 export { RedisStore } from './l2/redis-store.js'
 export type { L2Store } from './l2/store.js'
@@ -66,6 +73,17 @@ export type {
   PredictionModel,
   PredictOptions,
 } from './serving/prediction-options.js'
+export {
+  type WarmableLocal,
+  type WarmableTiered,
+  type WarmFromStoreOptions,
+  type WarmKeysOptions,
+  type WarmLoader,
+  type WarmProgress,
+  type WarmResult,
+  warmFromStore,
+  warmKeys,
+} from './serving/warming.js'
 export type { ManyFactory } from './tiered/batches.js'
 export type { FactoryContext } from './tiered/context.js'
 export type { TieredEvent, TieredEvents } from './tiered/events.js'

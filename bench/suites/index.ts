@@ -12,6 +12,7 @@ import { suite as monitoring } from './monitoring.js'
 import { suite as predictions } from './predictions.js'
 import { suite as rows } from './rows.js'
 import { suite as sharedValues } from './shared-values.js'
+import { suite as snapshot } from './snapshot.js'
 import { suite as threads } from './threads.js'
 import { suite as tiers } from './tiers.js'
 import { suite as tiersBehaviour } from './tiers-behaviour.js'
@@ -24,6 +25,7 @@ export const suites: readonly Suite[] = [
   predictions,
   sharedValues,
   memory,
+  snapshot,
   expiry,
   threads,
   churn,

@@ -113,6 +113,7 @@ void close_handle(Environment& e, u32 id) noexcept;
 void add_reads(napi_env env, napi_value exports, Environment& e) noexcept;
 void add_writes(napi_env env, napi_value exports, Environment& e) noexcept;
 void add_batches(napi_env env, napi_value exports, Environment& e) noexcept;
+void add_snapshots(napi_env env, napi_value exports, Environment& e) noexcept;
 void add_whole(napi_env env, napi_value exports, Environment& e) noexcept;
 
 #define HITPATH_FUNCTION(name, callback) \

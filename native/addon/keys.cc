@@ -134,8 +134,7 @@ bool KeyReader::from_units(Environment& e, const Handle& h, const u16* units, u3
   const void* bytes = latin1 ? static_cast<const void*>(narrowed) : units;
   const u64 length = latin1 ? count : u64{2} * count;
   if (h.local && length > kCellBytes) {
-    const XXH128_hash_t d = XXH3_128bits_withSeed(bytes, length, seed + latin1);
-    canonical({d.low64, d.high64}, digest);
+    long_key_digest(bytes, length, latin1 ? kKeyLatin1 : kKeyUtf16, seed, digest);
     key = make_key(kKeyLong, digest, 16, seed);
     return true;
   }

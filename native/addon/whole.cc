@@ -450,6 +450,7 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   add_reads(env, binding, *e);
   add_writes(env, binding, *e);
   add_batches(env, binding, *e);
+  add_snapshots(env, binding, *e);
   add_whole(env, binding, *e);
   return binding;
 }

@@ -132,14 +132,30 @@ bool Cache::copy(const Hit& hit, void* out) const noexcept {
   return still(hit);
 }
 
+bool Cache::may_pin(const Shard& shard, u32 block) const noexcept {
+  const u64 bytes = shard.arena.capacity(block) + kBlockHeader;
+  return shard.arena.pins(block) != 0 || shard.arena.pinned_bytes() + bytes <= max_pinned_bytes_;
+}
+
+bool Cache::hold_value(const Hit& hit) noexcept {
+  Shard& shard = shards_[hit.shard];
+  if (hit.block == kNil || !may_pin(shard, hit.block)) return false;
+  shard.arena.add_pin(hit.block);
+  return true;
+}
+
+Heat Cache::heat_of(const Hit& hit) const noexcept {
+  const Slot& s = shards_[hit.shard].slots[hit.index];
+  return {std::min<u8>(s.freq.get(), Eviction::kMaxFreq),
+          (s.queue.get() & 15) == kQueueMain ? kQueueMain : kQueueSmall};
+}
+
 bool Cache::pin(const Hit& hit, u64& region_offset) noexcept {
   Shard& shard = shards_[hit.shard];
   const ShardLock lock = enter(shard);
   if (!lock) return false;
   if (shard.slots[hit.index].seq.get() != hit.seq || hit.block == kNil) return false;
-  const bool first = shard.arena.pins(hit.block) == 0;
-  const u64 bytes = shard.arena.capacity(hit.block) + kBlockHeader;
-  if (first && shard.arena.pinned_bytes() + bytes > max_pinned_bytes_) return false;
+  if (!may_pin(shard, hit.block)) return false;
   shard.arena.add_pin(hit.block);
   region_offset = static_cast<u64>(hit.value - reinterpret_cast<const u8*>(header_));
   return true;
@@ -409,20 +425,19 @@ void Cache::update(Shard& shard, u32 slot, const Key& key, const Value& value, u
 }
 
 Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags,
-                              f64 deadline, f64 now, Placed& out, Status& status) noexcept {
+                              f64 deadline, f64 now, Placed& out, Status& status, const Placing& how,
+                              u32& claims) noexcept {
   const bool bare = key_in_block(key.length) == 0 && value.total() <= kInlineValue && tags.empty();
   const u64 payload = bare ? 0 : payload_of(value.total(), key_in_block(key.length), tags.size());
-  const ShardLock lock = enter(shard);
-  if (!lock) {
-    status = Status::damaged;
-    return Attempt::done;
-  }
-  drain(shard, now, kDrainBudget);
-
   u32 slot = locate(shard, key);
   if (slot != kNil && now > shard.slots[slot].deadline.get()) {
     evict(shard, slot, now);
     slot = kNil;
+  }
+  if (slot != kNil && how.keep_existing) {
+    out = {global(shard, slot), shard.slots[slot].seq.get(), false, true};
+    status = Status::ok;
+    return Attempt::done;
   }
   if (slot == kNil) {  // its line comes while a block is taken
     if (const u32 vacant = shard.map.vacancy(key.hash); vacant != kNil) prefetch(shard.slots + vacant);
@@ -456,8 +471,10 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
     return replaced();
   }
 
-  const QueueId queue = shard.eviction.consult(key.hash);
-  bool claimed = claim_entry(shard, now);
+  const QueueId queue = how.heat == nullptr ? shard.eviction.consult(key.hash) : shard.eviction.home(how.heat->queue);
+  bool claimed = claims != 0;
+  claims -= claimed;
+  if (!claimed) claimed = claim_entry(shard, now);
   if (claimed) {
     slot = shard.map.reserve(key.hash);
     for (u32 tries = 0; slot == kNil && tries < kTries; ++tries) {  // this shard drew more than its share of the keys
@@ -479,6 +496,7 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
   s.hash.put(key.hash);
   write_fields(shard, slot, key, value, block, deadline);
   shard.eviction.enter(slot, queue);
+  if (how.heat != nullptr) s.freq.put(how.heat->freq);
   if (std::isfinite(deadline)) shard.wheel.schedule(slot);
   end_write(s);
   shard.map.publish(slot, key.tag);
@@ -489,20 +507,56 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
   return Attempt::done;
 }
 
-Status Cache::set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now,
-                  Placed& out) noexcept {
-  Shard& shard = shard_of(key);
+bool Cache::may_fit(const Key& key, const Value& value, std::size_t tags) const noexcept {
   // In 64 bits: the two lengths may overflow 32.
   const u64 length = u64{value.length} + value.suffix_length;
-  if (tags.size() > kMaxTags || (geometry_.cells && key.length > kCellBytes)) return Status::too_large;
-  if (payload_of(length, key_in_block(key.length), tags.size()) > max_payload_) return Status::too_large;
+  if (tags > kMaxTags || (geometry_.cells && key.length > kCellBytes)) return false;
+  return payload_of(length, key_in_block(key.length), tags) <= max_payload_;
+}
+
+Status Cache::set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now, Placed& out,
+                  Placing how) noexcept {
+  if (!may_fit(key, value, tags.size())) return Status::too_large;
+  Shard& shard = shard_of(key);
   Status status = Status::no_memory;
   // With several shards the entries of the region may all lie in the others.
   for (u32 tries = 0; tries < kTries; ++tries) {
-    if (try_set(shard, key, value, tags, deadline, now, out, status) == Attempt::done) return status;
+    {
+      const ShardLock lock = enter(shard);
+      if (!lock) return Status::damaged;
+      drain(shard, now, kDrainBudget);
+      u32 claims = 0;
+      if (try_set(shard, key, value, tags, deadline, now, out, status, how, claims) == Attempt::done) return status;
+    }
     relieve(now, shard);
   }
   return Status::no_memory;
+}
+
+Cache::Run::Run(Cache& cache, u32 shard, u32 sets, f64 now) noexcept
+    : cache_(cache), shard_(cache.shards_[shard]), lock_(cache.enter(shard_)), now_(now) {
+  if (!lock_) return;
+  cache.drain(shard_, now, kDrainBudget);
+  // One step for all. Near its bound the region is shared out entry by entry.
+  if (!cache.shared()) return;
+  Word<u32>& count = cache.header_->live;
+  const u64 most = cache.config_.max_entries;
+  for (u32 live = count.get(); u64{live} + sets <= most;)
+    if (count.atomic().compare_exchange_weak(live, live + sets, std::memory_order_relaxed)) {
+      claims_ = sets;
+      return;
+    }
+}
+
+Cache::Run::~Run() {
+  if (claims_ != 0) cache_.header_->live.atomic().fetch_sub(claims_, std::memory_order_relaxed);
+}
+
+bool Cache::Run::set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, Placed& out,
+                     const Placing& how, Status& status) noexcept {
+  status = lock_ ? Status::too_large : Status::damaged;
+  if (!lock_ || !cache_.may_fit(key, value, tags.size())) return true;
+  return cache_.try_set(shard_, key, value, tags, deadline, now_, out, status, how, claims_) == Attempt::done;
 }
 
 }  // namespace hitpath

@@ -65,6 +65,20 @@ struct Placed {
   u32 slot = kNil;
   u32 seq = 0;
   bool replaced = false;
+  bool kept = false;  // a live entry stood there and was left alone: nothing was written
+};
+
+/// What the eviction policy knew of an entry that comes back.
+struct Heat {
+  static constexpr u8 kMainBit = 4;
+  u8 freq = 0;  // 0 .. 3
+  QueueId queue = kQueueSmall;
+};
+
+/// How a set treats what it finds and what it brings. By default it replaces, and the entry is new to the policy.
+struct Placing {
+  bool keep_existing = false;
+  const Heat* heat = nullptr;
 };
 
 struct Stats {
@@ -99,6 +113,12 @@ class Cache {
   // Reading. None of these looks at the deadline: the caller knows the time.
   [[nodiscard]] bool find(const Key& key, Hit& hit) const noexcept;
   void prefetch_home(const Key& key) const noexcept { shard_of(key).map.prefetch_home(key.hash); }
+  /// Asks memory for the slot that a set of an absent key will take, or that of a present one.
+  void prefetch_place(const Key& key) const noexcept {
+    const Shard& shard = shard_of(key);
+    for (const u32 slot : {shard.map.likely(key.hash, key.tag), shard.map.vacancy(key.hash)})
+      if (slot != kNil) prefetch(shard.slots + slot);
+  }
   /// Asks memory for the slot that find() will most likely look at, and says which; kNil when no tag agrees.
   [[nodiscard]] u32 prefetch_slot(const Key& key) const noexcept;
   /// As find(), beginning with the slot that prefetch_slot() gave.
@@ -118,7 +138,10 @@ class Cache {
 
   // Writing.
   [[nodiscard]] Status set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now,
-                           Placed& out) noexcept;
+                           Placed& out, Placing how = {}) noexcept;
+  /// Several sets into one shard, under one taking of its lock. Nobody else writes there meanwhile: keep it short.
+  class Run;
+  [[nodiscard]] u32 shard_index(const Key& key) const noexcept { return index_of(shard_of(key)); }
   bool erase(const Key& key, f64 now, Reason reason = Reason::deleted) noexcept;
   /// Removes the live entry of a slot of the first shard, if there is one.
   void erase_at(u32 slot) noexcept;
@@ -158,6 +181,16 @@ class Cache {
     u32 length;
     const u8* bytes;
   };
+  /// Calls each(hit, key) for the live entries of slots [cursor, end of the shard) under the lock, at most `budget` slots,
+  /// until it answers false. Returns the slot after the last that it was called for or that was passed; kNil at the end.
+  template <class Each>
+  u32 visit(u32 cursor, u32 budget, f64 now, Each&& each) noexcept;
+  // For each() of visit() alone, which holds the lock.
+  [[nodiscard]] Heat heat_of(const Hit& hit) const noexcept;
+  /// Digests of an entry's tags; how many.
+  [[nodiscard]] u32 tags_of(const Hit& hit, std::span<Digest, kMaxTags> out) const noexcept;
+  /// As pin(), for a hit that was just made.
+  [[nodiscard]] bool hold_value(const Hit& hit) noexcept;
 
  private:
   struct Shard {
@@ -237,8 +270,12 @@ class Cache {
   void free_node(Shard& shard, const Digest& seed, std::span<const u32> held, f64 now, u32& keep) noexcept;
   void relieve(f64 now, const Shard& except) noexcept;
   enum class Attempt { done, full_elsewhere };
+  /// Whether the entry can be stored at all, by its lengths.
+  [[nodiscard]] bool may_fit(const Key& key, const Value& value, std::size_t tags) const noexcept;
+  /// Under the shard's lock. `claims`: entries of the region's count that are this thread's already.
   Attempt try_set(Shard& shard, const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, f64 now,
-                  Placed& out, Status& status) noexcept;
+                  Placed& out, Status& status, const Placing& how, u32& claims) noexcept;
+  [[nodiscard]] bool may_pin(const Shard& shard, u32 block) const noexcept;
   void update(Shard& shard, u32 slot, const Key& key, const Value& value, u32 block, std::span<const u32> nodes,
               f64 deadline) noexcept;
   [[nodiscard]] bool overwrite(Shard& shard, u32 slot, const Value& value, u64 payload, f64 deadline) noexcept;
@@ -256,6 +293,26 @@ class Cache {
   u32 next_shard_ = 0;
   Sink sink_;
   Shard shards_[kMaxShards];
+};
+
+class Cache::Run {
+ public:
+  /// `sets`: how many there will be, about.
+  Run(Cache& cache, u32 shard, u32 sets, f64 now) noexcept;
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run();
+
+  /// As set() of a key of the shard. False when there is room only in other shards: set() it once the run is over.
+  [[nodiscard]] bool set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, Placed& out,
+                         const Placing& how, Status& status) noexcept;
+
+ private:
+  Cache& cache_;
+  Shard& shard_;
+  const ShardLock lock_;
+  f64 now_;
+  u32 claims_ = 0;
 };
 
 inline Cache::StoredKey Cache::stored_key(const Shard& shard, const Slot& slot) const noexcept {
@@ -320,6 +377,27 @@ u32 Cache::sweep(u32 cursor, u32 budget, f64 now, Reason reason, Test&& test) no
     budget -= to - from;
     cursor += to - from;
   }
+  return cursor < total ? cursor : kNil;
+}
+
+template <class Each>
+u32 Cache::visit(u32 cursor, u32 budget, f64 now, Each&& each) noexcept {
+  const u32 total = config_.shards * geometry_.slots;
+  if (cursor >= total) return kNil;
+  Shard& shard = shards_[cursor / geometry_.slots];
+  const u32 from = cursor % geometry_.slots;
+  const u32 to = from + (budget < geometry_.slots - from ? budget : geometry_.slots - from);
+  const ShardLock lock = enter(shard);
+  if (!lock) return kNil;
+  u32 i = from;
+  for (bool more = true; i < to && more; ++i) {
+    const Slot& s = shard.slots[i];
+    if ((s.queue.get() & 15) == kQueueNone || now > s.deadline.get()) continue;
+    Hit hit;
+    fill_hit(shard, i, s.seq.get(), hit);
+    more = each(hit, stored_key(shard, s));
+  }
+  cursor += i - from;
   return cursor < total ? cursor : kNil;
 }
 

@@ -19,6 +19,15 @@ void Cache::unlink_tags(Shard& shard, const Slot& slot) noexcept {
   shard.arena.set_tagged(slot.block.get(), false);
 }
 
+u32 Cache::tags_of(const Hit& hit, std::span<Digest, kMaxTags> out) const noexcept {
+  const Shard& shard = shards_[hit.shard];
+  u32 count = 0;
+  if (carries_tags(shard, hit.index))
+    each_link(shard, shard.slots[hit.index],
+              [&](u32 ref) noexcept { out[count++] = shard.tags.name_of(shard.tags.node_of(ref)); });
+  return count;
+}
+
 bool Cache::frees_node(const Shard& shard, u32 slot) const noexcept {
   bool frees = false;
   if (carries_tags(shard, slot))

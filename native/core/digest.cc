@@ -4,6 +4,7 @@
 extern "C" {
 #undef XXH_INLINE_ALL
 XXH128_hash_t XXH3_128bits_dispatch(const void* input, size_t length);
+XXH64_hash_t XXH3_64bits_withSeed_dispatch(const void* input, size_t length, XXH64_hash_t seed);
 }
 #endif
 
@@ -16,6 +17,14 @@ Digest xxh3_128_long(const void* bytes, std::size_t length) noexcept {
   const XXH128_hash_t h = XXH3_128bits(bytes, length);
 #endif
   return {h.low64, h.high64};
+}
+
+u64 xxh3_64_long(const void* bytes, std::size_t length, u64 seed) noexcept {
+#if defined(__x86_64__) || defined(_M_X64)
+  return XXH3_64bits_withSeed_dispatch(bytes, length, seed);
+#else
+  return XXH3_64bits_withSeed(bytes, length, seed);
+#endif
 }
 
 bool narrow(const u16* units, u32 count, u8* out) noexcept {

@@ -27,6 +27,9 @@ struct Digest {
 /// XXH3-128 of long inputs with the widest instructions of this processor (xxh_x86dispatch.c); XXH3-128 elsewhere.
 [[nodiscard]] Digest xxh3_128_long(const void* bytes, std::size_t length) noexcept;
 
+/// XXH3-64 of long inputs, in the same way.
+[[nodiscard]] u64 xxh3_64_long(const void* bytes, std::size_t length, u64 seed) noexcept;
+
 [[nodiscard]] inline Digest xxh3_128(const void* bytes, std::size_t length) noexcept {
   if (length > 240) return xxh3_128_long(bytes, length);
   const XXH128_hash_t h = XXH3_128bits(bytes, length);
@@ -115,6 +118,12 @@ struct Key {
   // Kinds are separate key spaces: '1' and 1, 'é' in one byte and in two.
   if (kind == kKeyDigest) return make_digest_key(static_cast<const u8*>(bytes), seed);
   return place_key(kind, bytes, length, XXH3_64bits_withSeed(bytes, length, seed + kind));
+}
+
+/// What stands for a string that JavaScript keeps; the encodings are apart, like their key spaces.
+inline void long_key_digest(const void* bytes, u64 length, KeyKind encoding, u64 seed, u8* out) noexcept {
+  const XXH128_hash_t d = XXH3_128bits_withSeed(bytes, length, seed + (encoding == kKeyLatin1));
+  canonical({d.low64, d.high64}, out);
 }
 
 /// The canonical double of a number key: -0 is 0, every NaN is the same.

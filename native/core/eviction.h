@@ -81,6 +81,9 @@ class Eviction {
     return kQueueSmall;
   }
 
+  /// Where an entry that comes back from `queue` goes: LRU has one queue.
+  [[nodiscard]] QueueId home(QueueId queue) const noexcept { return lru_ ? kQueueMain : queue; }
+
   void enter(u32 slot, QueueId queue) noexcept {
     Slot& s = at(slot);
     s.freq.put(0);

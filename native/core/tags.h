@@ -100,6 +100,9 @@ class Tags {
     release(n);
   }
 
+  /// The digest of the tag that a node is of, and the node of a link.
+  [[nodiscard]] Digest name_of(u32 n) const noexcept { return {node(n).low.get(), node(n).high.get()}; }
+  [[nodiscard]] u32 node_of(u32 ref) const noexcept { return at(ref).node.get(); }
   /// Some slot that carries the tag; kNil when the node has no links.
   [[nodiscard]] u32 first(u32 n) const noexcept {
     const u32 head = node(n).head.get();

@@ -6,6 +6,19 @@ import { doubles, native, scratch, words } from '../native/binding.js'
 import { STAGING_COUNT, STAGING_OFFSET } from '../native/layout.js'
 import { type CacheKey, type Engine, NO_SLOT } from './engine.js'
 import { keyList, type SetOptions } from './options.js'
+import {
+  checkRestore,
+  checkSave,
+  RegionPort,
+  type RestoreOptions,
+  type RestoreResult,
+  refuseEntrusted,
+  restoreSnapshot,
+  type SaveOptions,
+  type SaveResult,
+  type SnapshotPort,
+  saveSnapshot,
+} from './snapshot.js'
 import type { CacheStats } from './stats.js'
 
 /** Keys of one crossing: as many as slots fit the scratch. */
@@ -110,6 +123,32 @@ export abstract class BaseCache<V> {
 
   [Symbol.iterator](): Generator<[key: IteratedKey, value: V]> {
     return this.entries()
+  }
+
+  /**
+   * Writes the live entries to a file, while the cache is used; each as it was at some moment of the call. The file is complete, and on the
+   * disk, or is left as it was. Deadlines are kept by the wall clock.
+   * @throws HitpathError SNAPSHOT_IO, CLOSED, INVALID_ARGUMENT, INVALID_OPTION; the reason of the signal
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<SaveResult> {
+    refuseEntrusted(this)
+    return await saveSnapshot(this.snapshotPort(options), checkSave(path, options), options)
+  }
+
+  /**
+   * Stores the entries of a file that save() of any LocalCache or SharedCache wrote, with what they have still to live. The file is verified whole
+   * before the first is stored. Sizes may differ: what does not fit is evicted or rejected.
+   * @throws HitpathError INVALID_SNAPSHOT for a foreign file, SNAPSHOT_VERSION, SNAPSHOT_CORRUPT for a damaged or truncated one, SNAPSHOT_IO,
+   *   CLOSED, INVALID_ARGUMENT, INVALID_OPTION; the reason of the signal
+   */
+  async restore(path: string, options: RestoreOptions = {}): Promise<RestoreResult> {
+    refuseEntrusted(this)
+    return await restoreSnapshot(this.snapshotPort({}), checkRestore(path, options), options)
+  }
+
+  /** @internal */
+  protected snapshotPort(_options: SaveOptions): SnapshotPort {
+    return new RegionPort(this.#engine)
   }
 
   /** Groups that a search looks at, over all entries. Walks them all. */

@@ -197,9 +197,8 @@ export class Engine {
     return slot
   }
 
-  /** Throws for a status that is no result. */
-  check(): void {
-    const status = words[STAGING_STATUS / 4] as number
+  /** Throws for a status that is no result: that of the last call. */
+  check(status = words[STAGING_STATUS / 4] as number): void {
     if (status >= 2) throw fault(status)
   }
 

@@ -39,6 +39,8 @@ import { maintain } from './maintenance.js'
 import { clockOption, type SetOptions, tagsOf, ttlOf } from './options.js'
 import { createRegion } from './region.js'
 import { Scope, scopeWord } from './scope.js'
+import type { SaveOptions, SnapshotPort } from './snapshot.js'
+import { LocalPort, type PlaceFlags } from './snapshot-local.js'
 import { type CacheStats, statsOf } from './stats.js'
 
 /** Why an entry left: the policy chose it, its time was over, delete(), clear(), a tag or pattern, a newer value. */
@@ -330,6 +332,34 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
   /** @internal */
   protected valueOf(slot: number): V | undefined {
     return this.#values[slot]
+  }
+
+  /** @internal */
+  protected override snapshotPort({ unsupported }: SaveOptions): SnapshotPort {
+    let replaced: Removal<V>[] = []
+    const entries = {
+      engine: this.#engine,
+      at: (slot: number) => this.#values[slot],
+      longKeyAt: (slot: number) => this.#longKeys.get(slot),
+      collect: () => {
+        const removals = words[STAGING_REMOVED / 4] === 0 ? undefined : this.#collect()
+        replaced = []
+        return () => this.#announce([...(removals ?? []), ...replaced])
+      },
+      put: (slot: number, value: V, key: () => IteratedKey, flags: PlaceFlags) =>
+        this.#put(slot, value, key, flags, replaced),
+      delete: (key: IteratedKey) => this.#delete(key, 0),
+    }
+    return new LocalPort<V>(entries, unsupported === 'refuse')
+  }
+
+  #put(slot: number, value: V, key: () => IteratedKey, flags: PlaceFlags, replaced: Removal<V>[]): void {
+    const old = this.#values[slot]
+    this.#values[slot] = value
+    if (flags.long) this.#longKeys.set(slot, key() as string)
+    if (this.#keys === undefined) return
+    if (flags.replaced && old !== undefined) replaced.push([this.#keys[slot], old, 'replaced'])
+    this.#keys[slot] = key()
   }
 
   #valueAt(slot: number): V | undefined {

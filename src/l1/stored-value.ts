@@ -40,6 +40,12 @@ import {
   VALUE_STRING,
 } from '../native/layout.js'
 
+/** A bit for each dtype of which this Node has typed arrays. */
+export const plainArrayDtypes: number = Object.values(DTYPE).reduce(
+  (bits, dtype) => (dtypeRow(dtype).construct === undefined ? bits : bits | (1 << dtype)),
+  0,
+)
+
 /** Dimensions stand behind the elements as u32; an empty array may have a longer one. */
 const MAX_EXTENT = 0xffff_ffff
 
@@ -120,6 +126,42 @@ export function stage(value: Encoded): unknown {
   doubles[STAGING_OFFSET / 8] = SCRATCH_VALUE
   doubles[STAGING_LENGTH / 8] = bytes.byteLength
   return undefined
+}
+
+/** The value as bytes, in the form in which a region holds it. @throws as encode() */
+export function encodeStored(value: unknown): { readonly tag: number; readonly bytes: Uint8Array } {
+  const { tag, form, payload, number, shape } = encode(value)
+  switch (form) {
+    case VALUE_NUMBER: {
+      const bytes = Buffer.allocUnsafe(8)
+      bytes.writeDoubleLE(number)
+      return { tag, bytes }
+    }
+    case VALUE_STRING:
+      return stringBytes(payload as string)
+    case VALUE_BYTES: {
+      const { buffer, byteOffset, byteLength } = payload as TypedArray
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength)
+      if (shape === undefined) return { tag, bytes }
+      const dimensions = Uint32Array.of(...shape, shape.length)
+      return { tag, bytes: Buffer.concat([bytes, new Uint8Array(dimensions.buffer)]) }
+    }
+    default:
+      return { tag, bytes: new Uint8Array(0) }
+  }
+}
+
+function stringBytes(text: string): { readonly tag: number; readonly bytes: Uint8Array } {
+  for (let i = 0; i < text.length; i++)
+    if (text.charCodeAt(i) > 255) return { tag: TAG_UTF16, bytes: Buffer.from(text, 'utf16le') }
+  return { tag: TAG_LATIN1, bytes: Buffer.from(text, 'latin1') }
+}
+
+/** The value of bytes that encodeStored() gave, with memory of its own. */
+export function decodeStored(tag: number, bytes: Buffer): unknown {
+  if (tag === TAG_NUMBER) return bytes.readDoubleLE()
+  if (tag < TAG_LATIN1) return scalar(tag)
+  return decodeCopy(tag, bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 /** The value of a tag that needs no bytes but a number. */

@@ -10,6 +10,7 @@ import type { Bytes, Signal } from '../platform.js'
 import { checkNamespace, Keyspace, type Word } from './names.js'
 import { chunked, grouped, RedisCalls } from './redis-calls.js'
 import type { RedisClient } from './redis-client.js'
+import { hottestNames } from './redis-hottest.js'
 import { RedisLink } from './redis-link.js'
 import { type CheckedOptions, checkOptions, type RedisStoreOptions } from './redis-options.js'
 import { Removal } from './redis-removal.js'
@@ -19,6 +20,8 @@ import type {
   CallOptions,
   Deleted,
   Fence,
+  HottestNames,
+  HottestOptions,
   L2Store,
   L2Write,
   OnFound,
@@ -151,6 +154,11 @@ export class RedisStore implements L2Store {
 
   async clear(options: CallOptions & Replacing): Promise<number> {
     return this.#removal.clear(options)
+  }
+
+  /** Takes as long as it takes to scan every master once, and a question for each entry. See redis-hottest.ts. */
+  async hottest(options: HottestOptions): Promise<HottestNames> {
+    return hottestNames(this.#calls, this.#keys, options)
   }
 
   async tagVersions(tags: readonly string[], ttlMs: number): Promise<number[]> {

@@ -60,6 +60,23 @@ export interface Replacing {
 /** Values that a read of many has found already: `values[i]` is that of the name at `from + i`, or at `places[from + i]` where places are given. */
 export type OnFound = (values: readonly (Bytes | null)[], from: number, places?: readonly number[]) => void
 
+export interface HottestOptions {
+  /** Names wanted, at most. */
+  readonly max: number
+  /** A glob of the caller's string keys; default: every entry. */
+  readonly pattern?: string | undefined
+  readonly signal?: Signal | undefined
+  readonly onScanned?: (names: number) => void
+}
+
+export interface HottestNames {
+  /** The hottest first. */
+  readonly names: readonly string[]
+  readonly scanned: number
+  /** What the server knows of their heat: how often they are read, or how long ago they were. */
+  readonly by: 'frequency' | 'idle time'
+}
+
 export interface L2Store {
   readonly namespace: string
   /** Buckets of the namespace: each has its own order of versions and its own bus. */
@@ -101,6 +118,9 @@ export interface L2Store {
   fences(names: readonly string[], leaseMs?: number): Promise<Fence[]>
   /** Gives a lease back early. */
   release(fence: Fence): Promise<void>
+
+  /** The entries that are asked for most. A store that does not know has no such method. Rejects with the reason of the signal too. */
+  hottest?(options: HottestOptions): Promise<HottestNames>
 
   /** The server's wall clock in milliseconds. */
   serverTime(): Promise<number>

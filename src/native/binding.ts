@@ -11,6 +11,15 @@ import { describe, HitpathError } from '../errors.js'
 import { packageRoot } from './here.js'
 import { LAYOUT_FINGERPRINT, STAGING_BYTES, STAGING_SCRATCH } from './layout.js'
 
+/** Status of native/core/cache.h, and what became of records. */
+export type RestoredCounts = readonly [
+  status: number,
+  restored: number,
+  kept: number,
+  expired: number,
+  rejected: number,
+]
+
 /** What `open` gives for a region: its life is that of the opened cache. */
 export interface Token {
   readonly id: number
@@ -79,6 +88,12 @@ export interface Native {
   findMany(keys: readonly unknown[]): void
   getRows(matrix: unknown, out: unknown, found: unknown, digests?: unknown, steps?: unknown): void
   setRows(matrix: unknown, values: unknown, found: unknown, ttls?: unknown): void
+  saveRecords(out: Uint8Array): void
+  sumRecords(bytes: Uint8Array, seed: Uint8Array, out: Uint8Array): void
+  checkRecords(bytes: Uint8Array): boolean
+  restoreRecords(bytes: Uint8Array, where: Uint32Array): void
+  restoreShared(bytes: Uint8Array): Promise<RestoredCounts> | undefined
+  expectBytes(): void
   regionBytes(...config: RegionConfig): number
   create(region: Uint8Array, random: Uint8Array, ...config: RegionConfig): void
   open(region: Uint8Array): Token | number

@@ -54,6 +54,11 @@ export class BatchRead<V> {
     return now <= (this.#freshUntil[i] as number)
   }
 
+  /** Milliseconds for which what was found for the i-th name is fresh, less than 0 for what is not, NaN or -Infinity for nothing. */
+  freshFor(i: number, now: number): number {
+    return (this.#freshUntil[i] as number) - now
+  }
+
   /** The name waits to be written: what the second tier has of it is not to be believed. */
   refuse(place: number): void {
     this.#core.recorder.missedL2('queued')

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { Generations } from '../coherence/generations.js'
 import { describe, HitpathError } from '../errors.js'
+import { entrust } from '../l1/snapshot.js'
 import type { FirstTier } from './first-tier.js'
 import type { TieredCacheOptions } from './options.js'
 import { Claims } from './thread-flight.js'
@@ -34,6 +35,7 @@ export function claimFirstTier(l1: FirstTier, namespace: string): void {
     )
   }
   taken.set(l1, namespace)
+  entrust(l1)
 }
 
 export function releaseFirstTier(l1: FirstTier): void {

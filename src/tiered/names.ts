@@ -66,6 +66,14 @@ export class Names {
     return key instanceof PreparedKey ? key : this.#l1.key(this.prefix + nameOf(key))
   }
 
+  /** The caller's key of a name that came from elsewhere; undefined when it is no name. */
+  keyOf(name: string): string | number | PreparedKey | undefined {
+    if (name[0] === 's') return name.slice(1)
+    if (name[0] === 'n') return Number(name.slice(1))
+    if (this.prefix === undefined) return this.l1Of(name)
+    return /^d[0-9a-f]{32}$/.test(name) ? this.#l1.key(this.prefix + name) : undefined
+  }
+
   /** The key in the first tier of a name that came from elsewhere; undefined when it is no name. */
   l1Of(name: string): string | number | PreparedKey | undefined {
     if (this.prefix !== undefined) return this.prefix + name

@@ -80,8 +80,8 @@ export class Reader<V> {
     }
   }
 
-  /** As `read` for many, in one call of the store. What was found stands in the batch, and is never more than a miss for want of the server. */
-  async readMany(asked: Asked, policy: Policy): Promise<BatchRead<V>> {
+  /** As `read` for many, in one call of the store. What was found stands in the batch, and is never more than a miss for want of the server. `onBytes` is told how many bytes came. */
+  async readMany(asked: Asked, policy: Policy, onBytes?: (bytes: number) => void): Promise<BatchRead<V>> {
     const core = this.#core
     const { l2 } = core
     const batch = new BatchRead<V>(core, asked, policy)
@@ -92,6 +92,7 @@ export class Reader<V> {
       const isKept = this.#epochIsKept
       const reading = core.guard.run(() => l2.getMany(batch.names, isKept ? batch.take : undefined))
       const found = isKept ? await reading : (await Promise.all([reading, this.#start.readEpoch()]))[0]
+      onBytes?.(found.reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0))
       batch.take(found, 0)
       await this.#takeLeft(batch, found)
     } catch (error) {

@@ -86,16 +86,13 @@ export class RowAccess {
   async read(digests: readonly string[]): Promise<(StoredRow | undefined)[]> {
     const core = this.#core
     core.refuseClosed()
-    const entries = await this.#reader.readMany(
-      digests.map((digest) => this.#named(digest)),
-      this.#policies.of({ tier: 'l2' }),
-    )
+    const names = digests.map((digest) => this.#named(digest).name)
+    const batch = await this.#reader.readMany({ names, named: undefined }, this.#policies.of({ tier: 'l2' }))
     const now = core.time.now()
-    return entries.map((entry) =>
-      entry === undefined || entry.negative || !(entry.freshUntil > now)
-        ? undefined
-        : { value: entryValue(entry), ttl: entry.freshUntil - now },
-    )
+    return batch.values.map((value, i) => {
+      const ttl = batch.freshFor(i, now)
+      return value !== undefined && ttl > 0 ? { value, ttl } : undefined
+    })
   }
 
   /**

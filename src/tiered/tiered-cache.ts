@@ -11,6 +11,7 @@ import type { PreparedKey } from '../key/prepared.js'
 import type { CacheKey } from '../l1/engine.js'
 import { LocalCache } from '../l1/local-cache.js'
 import { keyList } from '../l1/options.js'
+import type { HottestOptions } from '../l2/store.js'
 import { RECORDER, type Recorder } from '../observe/recorder.js'
 import type { Location } from '../platform.js'
 import { Batches, isFresh, type ManyFactory } from './batches.js'
@@ -53,6 +54,7 @@ import { busOf, storeWithin } from './second-tier.js'
 import { SlowReads } from './slow-reads.js'
 import { Start } from './start.js'
 import { type TieredStats, tieredStats } from './stats.js'
+import { type HottestKeys, hottestKeys, type Promoted, promoteNamed } from './warming.js'
 import { type DeleteResult, type PatternResult, type WriteResult, Writer } from './writer.js'
 
 export class TieredCache<V = unknown> {
@@ -304,6 +306,23 @@ export class TieredCache<V = unknown> {
   /** @internal What a Monitor reads. */
   get [RECORDER](): Recorder {
     return this.#core.recorder
+  }
+
+  /**
+   * Keys of the second tier that are asked for most, the hottest first; none when there is no second tier. warmFromStore() reads them.
+   * @throws HitpathError INVALID_OPTION when the store does not know; L2_TIMEOUT, L2_UNAVAILABLE, L2_ERROR, CLOSED; the reason of the signal
+   */
+  async hottest(options: HottestOptions): Promise<HottestKeys> {
+    return await hottestKeys(this.#core, this.#start, options)
+  }
+
+  /**
+   * Reads entries of the second tier into the first, under all guards of a read, and counts neither hits nor misses. What the first has
+   * stays.
+   */
+  async promote(keys: readonly CacheKey[]): Promise<Promoted> {
+    const named = keyList(keys).map((key) => this.#named(key))
+    return await promoteNamed(this.#core, this.#reader, named, this.#policies.standard)
   }
 
   /** A key made once and used often. It belongs to this namespace. */

@@ -1,0 +1,299 @@
+// Records of snapshots: what is written comes back, whatever the size of the other cache; what is forged is refused.
+#include "snapshot.h"
+
+#include <thread>
+
+#include "store.h"
+
+namespace {
+
+struct Block {
+  std::vector<u8> bytes;
+  u32 records = 0;
+};
+
+/// All records of a cache, in blocks of at most `room` bytes, or larger where one record is.
+std::vector<Block> saved(Cache& cache, f64 now, std::size_t room = 4096, f64 shift = 0) {
+  std::vector<Block> blocks;
+  for (u32 cursor = 0; cursor != kNil;) {
+    Block block;
+    block.bytes.resize(room);
+    SavedSlice slice = save_records(cache, cursor, kNil, block.bytes, shift, now, nullptr);
+    if (slice.wanted != 0) {
+      CHECK(slice.records == 0 && slice.bytes == 0);
+      block.bytes.resize(slice.wanted);
+      slice = save_records(cache, cursor, kNil, block.bytes, shift, now, nullptr);
+      CHECK_EQ(slice.wanted, 0u);
+    }
+    cursor = slice.cursor;
+    block.bytes.resize(slice.bytes);
+    block.records = slice.records;
+    CHECK(check_records(block.bytes, block.records));
+    blocks.push_back(std::move(block));
+  }
+  return blocks;
+}
+
+RestoredSlice restore(Cache& cache, const std::vector<Block>& blocks, Restoring how) {
+  RestoredSlice sum;
+  for (const Block& block : blocks) {
+    const RestoredSlice one = restore_records(cache, block.bytes, block.records, how);
+    CHECK_EQ(one.restored + one.kept + one.expired + one.rejected, block.records);
+    sum.restored += one.restored, sum.kept += one.kept, sum.expired += one.expired, sum.rejected += one.rejected;
+  }
+  return sum;
+}
+
+/// A store whose values are buffers, the form that any bytes may have.
+class Filled {
+ public:
+  explicit Filled(const Config& config) : store(config) { store.cache.set_sink({}); }
+  void set(const Key& key, const Bytes& value, f64 deadline, const std::vector<Digest>& tags) {
+    Placed placed;
+    CHECK_EQ(store.cache.set(key, {kTagBuffer, value.data(), static_cast<u32>(value.size()), nullptr, 0}, tags,
+                             deadline, store.now, placed),
+             Status::ok);
+  }
+  std::optional<Bytes> get(const Key& key) {
+    Hit hit;
+    if (!store.cache.find(key, hit) || store.now > hit.deadline) return std::nullopt;
+    Bytes out(hit.length, '\0');
+    CHECK(store.cache.copy(hit, out.data()));
+    return out;
+  }
+  Store store;
+};
+
+struct Model {
+  std::string key;
+  KeyKind kind;
+  Bytes value;
+  f64 deadline;
+  std::vector<Digest> tags;
+};
+
+std::vector<Model> some_entries(Rng& random, u32 count) {
+  std::vector<Model> out;
+  for (u32 i = 0; i < count; ++i) {
+    Model m;
+    m.kind = static_cast<KeyKind>(i % 4);
+    const std::size_t length = m.kind == kKeyNumber ? 8 : m.kind == kKeyDigest ? 16 : 2 * random.below(40) + 8;
+    m.key.resize(length);
+    std::memcpy(m.key.data(), &i, 4);  // a small denormal when it is a number
+    m.value = value_of(i, i % 50 == 0 ? 60'000 + i : random.below(300));
+    m.deadline = i % 3 == 0 ? kNever : 1000.0 + static_cast<f64>(random.between(1, 500));
+    for (u32 t = 0; t < i % 4; ++t) m.tags.push_back(tag(numbered("t", (i + t) % 7)));
+    out.push_back(m);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST(every_entry_comes_back_in_a_cache_of_another_shape) {
+  Rng random(1);
+  const std::vector<Model> entries = some_entries(random, 400);
+  Filled from(room_for(1000, 2, 8 << 20));
+  for (const Model& m : entries) from.set(from.store.key(m.key, m.kind), m.value, m.deadline, m.tags);
+  const auto blocks = saved(from.store.cache, from.store.now, 4096, 5e9);
+
+  Config other = room_for(3000, 5, 16 << 20);
+  other.seed = 99;
+  Filled to(other);
+  to.store.now = 50;
+  const RestoredSlice sum = restore(to.store.cache, blocks, {.shift = 50 - 1000 - 5e9, .now = 50});
+  CHECK_EQ(sum.restored, 400u);
+  for (const Model& m : entries) {
+    const Key key = to.store.key(m.key, m.kind);
+    CHECK(to.get(key) == std::optional(m.value));
+    Hit hit;
+    CHECK(to.store.cache.find(key, hit));
+    CHECK_EQ(hit.deadline, m.deadline - 950);
+  }
+  u64 tagged = 0;
+  for (const Model& m : entries) tagged += std::find(m.tags.begin(), m.tags.end(), tag("t3")) != m.tags.end();
+  CHECK_EQ(to.store.invalidate(tag("t3")), tagged);
+}
+
+TEST(what_has_expired_meanwhile_stays_away_and_live_entries_win_unless_told) {
+  Filled from(room_for(100));
+  from.set(from.store.key("short"), "1", 1010, {});
+  from.set(from.store.key("long"), "2", 2000, {});
+  const auto blocks = saved(from.store.cache, 1000);
+  Filled to(room_for(100));
+  to.set(to.store.key("long"), "mine", kNever, {});
+  const RestoredSlice kept = restore(to.store.cache, blocks, {.now = 1011});
+  CHECK(kept.expired == 1 && kept.kept == 1 && kept.restored == 0);
+  CHECK(to.get(to.store.key("long")) == std::optional<Bytes>("mine"));
+  const RestoredSlice replaced = restore(to.store.cache, blocks, {.now = 1011, .replace = true});
+  CHECK(replaced.restored == 1);
+  CHECK(to.get(to.store.key("long")) == std::optional<Bytes>("2"));
+}
+
+TEST(a_smaller_cache_keeps_what_was_hot) {
+  Filled from(room_for(2000));
+  for (u32 i = 0; i < 1000; ++i) from.set(from.store.key(numbered("k", i)), "v", kNever, {});
+  for (u32 round = 0; round < 3; ++round)
+    for (u32 i = 0; i < 100; ++i) {
+      Hit hit;
+      CHECK(from.store.cache.find(from.store.key(numbered("k", i * 5)), hit));
+      from.store.cache.touch(hit);
+    }
+  Filled to(room_for(200));
+  (void)restore(to.store.cache, saved(from.store.cache, 1000), {.now = 1000});
+  u32 hot = 0;
+  for (u32 i = 0; i < 100; ++i) hot += to.get(to.store.key(numbered("k", i * 5))).has_value();
+  CHECK(hot >= 90);
+  CHECK_EQ(to.store.cache.size(), 200u);
+}
+
+TEST(what_does_not_fit_is_rejected_and_does_no_harm) {
+  Filled from(room_for(10, 1, 1 << 20));
+  from.set(from.store.key("large"), value_of(1, 100'000), kNever, {});
+  from.set(from.store.key("small"), "s", kNever, {});
+  Filled to(room_for(10, 1, 16 << 10));
+  const RestoredSlice sum = restore(to.store.cache, saved(from.store.cache, 1000), {.now = 1000});
+  CHECK(sum.rejected == 1 && sum.restored == 1);
+}
+
+TEST(a_full_region_is_shared_out_among_its_shards) {
+  Filled from(room_for(600, 1));
+  for (u32 i = 0; i < 600; ++i) from.set(from.store.key(numbered("k", i)), "value", kNever, {});
+  Filled to(room_for(40, 8));
+  const RestoredSlice sum = restore(to.store.cache, saved(from.store.cache, 1000), {.now = 1000});
+  CHECK_EQ(sum.restored, 600u);
+  CHECK_EQ(to.store.cache.size(), 40u);
+}
+
+TEST(forged_records_are_refused) {
+  Filled from(room_for(10));
+  from.set(from.store.key("key"), "value", kNever, {tag("a"), tag("b")});
+  const Block good = saved(from.store.cache, 1000)[0];
+  const auto refused = [&](std::size_t at, std::vector<u8> bytes) {
+    Block bad = good;
+    std::copy(bytes.begin(), bytes.end(), bad.bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    return !check_records(bad.bytes, bad.records);
+  };
+  CHECK(refused(0, {0, 0, 0, 0, 0, 0, 0xf8, 0x7f}));  // a deadline that is no number
+  CHECK(refused(8, {0xff, 0xff, 0xff, 0xff}));        // a value beyond the block
+  CHECK(refused(12, {0xff, 0xff, 0xff, 0xff}));
+  CHECK(refused(8, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}));  // two lengths that overflow
+  CHECK(refused(16, {kKeyLong}));
+  CHECK(refused(16, {kNoKey}));
+  CHECK(refused(16, {kKeyNumber}));
+  CHECK(refused(16, {kKeyUtf16}));
+  CHECK(refused(18, {65}));
+  CHECK(refused(19, {8}));
+  CHECK(refused(20, {1}));
+  std::vector<u8> twice(good.bytes.begin() + 24, good.bytes.begin() + 40);
+  CHECK(refused(40, twice));  // the same tag twice
+  CHECK(!check_records(good.bytes, 0) && !check_records(good.bytes, 2));
+  CHECK(!check_records(std::span(good.bytes).first(good.bytes.size() - 8), 1));
+}
+
+TEST(values_of_no_form_are_rejected) {
+  const auto rejects = [](u8 value_tag, const Bytes& value) {
+    Filled from(room_for(10));
+    Placed placed;
+    CHECK_EQ(
+        from.store.cache.set(from.store.key("k"), {value_tag, value.data(), static_cast<u32>(value.size()), nullptr, 0},
+                             {}, kNever, 1000, placed),
+        Status::ok);
+    Filled to(room_for(10));
+    return restore(to.store.cache, saved(from.store.cache, 1000), {.now = 1000}).rejected == 1;
+  };
+  const auto words = [](std::initializer_list<u32> list) {
+    return Bytes(reinterpret_cast<const char*>(std::data(list)), 4 * list.size());
+  };
+  CHECK(rejects(0, "") && rejects(9, "x") && rejects(60, "x"));
+  CHECK(rejects(kTagNull, "x") && rejects(kTagNumber, "1234567") && rejects(kTagUtf16, "123"));
+  CHECK(rejects(kTagMsgpack, "") && rejects(kTagArray, "") && rejects(kTagArray + 11, "123"));
+  CHECK(!rejects(kTagArray + 11, "1234") && !rejects(kTagLatin1, "") && !rejects(kTagTrue, ""));
+  CHECK(!rejects(kTagNdArray + 11, words({1, 2, 2, 1, 2})));  // two floats, [2, 1]
+  CHECK(rejects(kTagNdArray + 11, words({1, 2, 3, 1, 2})));   // [3, 1]
+  CHECK(rejects(kTagNdArray + 11, words({1, 33})));
+  CHECK(rejects(kTagNdArray + 11, words({0xffff'ffff, 0xffff'ffff, 0xffff'ffff, 3})));
+  CHECK(!rejects(kTagNdArray + 11, words({0xffff'ffff, 0, 0xffff'ffff, 3})));  // empty
+}
+
+TEST(saving_while_others_write_gives_whole_records) {
+  constexpr u32 kRounds = HITPATH_TSAN ? 3'000 : 60'000;
+  Config config = room_for(400, 4, 4 << 20);
+  config.max_pinned = 25;
+  Filled from(config);
+  std::atomic<bool> stop{false};
+  // The value repeats the key's number, and the tag is its own: a record of two entries shows.
+  const auto write = [&](u64 seed) {
+    Config c;
+    Geometry g;
+    CHECK_EQ(read_header(from.store.base(), ~u64{0}, c, g), RegionFault::none);
+    Cache mine;
+    mine.open(from.store.base(), c, g);
+    Rng random = Rng::exactly(seed);
+    for (u32 i = 0; i < kRounds; ++i) {
+      const u32 id = static_cast<u32>(random.below(600));
+      const std::string name = numbered("key", id);
+      const Key key = make_key(kKeyLatin1, name.data(), static_cast<u32>(name.size()), c.seed);
+      if (random.chance(0.1)) {
+        mine.erase(key, 1000);
+        continue;
+      }
+      const std::vector<u32> value(random.chance(0.02) ? 12'000 : random.below(100) + 1, id);
+      const std::vector<Digest> tags(random.chance(0.5) ? 1 : 0, tag(name));
+      Placed placed;
+      (void)mine.set(key, {kTagBuffer, value.data(), static_cast<u32>(4 * value.size()), nullptr, 0}, tags, kNever,
+                     1000, placed);
+    }
+    stop = true;
+  };
+  std::thread one(write, 1), two(write, 2);
+  u64 seen = 0;
+  do {
+    for (const Block& block : saved(from.store.cache, 1000, 200'000)) {
+      const u8* at = block.bytes.data();
+      for (u32 i = 0; i < block.records; ++i, ++seen) {
+        RecordHead head;
+        std::memcpy(&head, at, sizeof head);
+        const std::string name(reinterpret_cast<const char*>(at) + 24 + 16 * head.tag_count, head.key_len);
+        const u32 id = static_cast<u32>(std::strtoul(name.c_str() + 3, nullptr, 10));
+        Digest carried;
+        std::memcpy(&carried, at + 24, 16);
+        if (head.tag_count != 0) CHECK(carried == tag(name));
+        const u8* value = at + 24 + 16 * head.tag_count + head.key_len;
+        for (u32 w = 0; w < head.value_len; w += 4) {
+          u32 word;
+          std::memcpy(&word, value + w, 4);
+          if (!CHECK_EQ(word, id)) break;
+        }
+        at += (24 + 16 * head.tag_count + head.key_len + u64{head.value_len} + 7) & ~u64{7};
+      }
+    }
+  } while (!stop);
+  one.join();
+  two.join();
+  CHECK(seen != 0);
+  CHECK_EQ(from.store.cache.stats().pinned_bytes, 0u);
+}
+
+TEST(two_threads_restore_into_one_region) {
+  Filled from(room_for(4000, 1, 8 << 20));
+  for (u32 i = 0; i < 3000; ++i)
+    from.set(from.store.key(numbered("k", i)), value_of(i, 40), kNever, {tag(numbered("t", i % 5))});
+  const auto blocks = saved(from.store.cache, 1000, 16 << 10);
+  for (const u32 most : {4000u, 500u}) {
+    Filled to(room_for(most, 4, 8 << 20));
+    const auto work = [&](std::size_t first) {
+      Config c;
+      Geometry g;
+      CHECK_EQ(read_header(to.store.base(), ~u64{0}, c, g), RegionFault::none);
+      Cache mine;
+      mine.open(to.store.base(), c, g);
+      for (std::size_t i = first; i < blocks.size(); i += 2)
+        (void)restore_records(mine, blocks[i].bytes, blocks[i].records, {.now = 1000});
+    };
+    std::thread one(work, 0), two(work, 1);
+    one.join();
+    two.join();
+    CHECK_EQ(to.store.cache.size(), std::min(most, 3000u));
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * The snapshot of a LocalCache, whose values stand in JavaScript.
+ *
+ * Native code writes and reads what is around a value: key, deadline, tags, heat. A value takes the form that it would have in a SharedCache,
+ * so either kind of cache reads the files of both. It is decoded when it is restored, not when it is first asked for: a hit
+ * stays a hit. Always true: the key and the value of a record belonged to one entry at one moment, whatever encoding a value may run.
+ */
+import { Buffer } from 'node:buffer'
+import { PreparedKey } from '../key/prepared.js'
+import { doubles, native, scratch, words } from '../native/binding.js'
+import {
+  KEY_DIGEST,
+  KEY_LATIN1,
+  KEY_LONG,
+  KEY_NUMBER,
+  KEY_UTF16,
+  STAGING_COUNT,
+  STAGING_EXTRA,
+  STAGING_LENGTH,
+  STAGING_SLOT,
+} from '../native/layout.js'
+import type { IteratedKey } from './base-cache.js'
+import { type Engine, NO_SLOT } from './engine.js'
+import { type SnapshotPort, stageBlock, stageSlice, type Taken, type Taking } from './snapshot.js'
+import { OpenBlock } from './snapshot-file.js'
+import { BLOCK_BYTES, KIND } from './snapshot-format.js'
+import { decodeStored, encodeStored } from './stored-value.js'
+
+// A record: native/core/snapshot.h.
+const HEAD_BYTES = 24
+const VALUE_LENGTH_AT = 8
+const KEY_LENGTH_AT = 12
+const KEY_KIND_AT = 16
+const VALUE_TAG_AT = 17
+const TAG_COUNT_AT = 18
+const TAG_BYTES = 16
+const EXTRA = STAGING_EXTRA / 8
+const WORDS_PLACE = 4
+const IS_LONG = 1
+const IS_REPLACED = 2
+
+/** Slots of one call: of values that cost a few microseconds each, a millisecond. */
+const SLOTS = 256
+/** Their records without values: head, all tags, and a key that native code has. */
+const HEADS_BYTES = SLOTS * (HEAD_BYTES + 64 * TAG_BYTES + 64)
+
+/** What native code says of an entry that it has placed. */
+export interface PlaceFlags {
+  /** The key is a string of which native code has a digest only. */
+  readonly long: boolean
+  /** Another value of the key stood there. */
+  readonly replaced: boolean
+}
+
+/** What the file needs of a LocalCache. */
+export interface LocalEntries<V> {
+  readonly engine: Engine
+  at(slot: number): V | undefined
+  longKeyAt(slot: number): string | undefined
+  /** Takes out what the last call removed; the function returned tells the listener. */
+  collect(): () => void
+  /** Puts a value where its key is already; `key` only when a listener, or a long key, needs it. */
+  put(slot: number, value: V, key: () => IteratedKey, flags: PlaceFlags): void
+  delete(key: IteratedKey): void
+}
+
+export class LocalPort<V> implements SnapshotPort {
+  readonly kind: number = KIND.local
+  readonly together: number = 1
+  readonly #entries: LocalEntries<V>
+  readonly #refuse: boolean
+  #skipped = 0
+  #where = new Uint32Array(0)
+
+  constructor(entries: LocalEntries<V>, refuse: boolean) {
+    this.#entries = entries
+    this.#refuse = refuse
+  }
+
+  get skipped(): number {
+    return this.#skipped
+  }
+
+  size(): number {
+    return this.#entries.engine.size()
+  }
+
+  *blocks(): Generator<OpenBlock | undefined, void> {
+    const { engine } = this.#entries
+    const heads = Buffer.allocUnsafeSlow(HEADS_BYTES)
+    let block = new OpenBlock()
+    let other = new OpenBlock()
+    for (let cursor = 0; cursor !== NO_SLOT; ) {
+      stageSlice(engine, cursor, SLOTS, heads)
+      cursor = words[STAGING_SLOT / 4] as number
+      const count = words[STAGING_COUNT / 4] as number
+      const bytes = doubles[STAGING_LENGTH / 8] as number
+      const slots = new Uint32Array(scratch.buffer, scratch.byteOffset, count)
+      // All of them now: encoding runs code of the user's, which may change the cache.
+      const found = Array.from(
+        slots,
+        (slot) => [this.#entries.at(slot), this.#entries.longKeyAt(slot)] as const,
+      )
+      for (let i = 0, at = 0; at < bytes; i++) {
+        const { length, prefix, kind } = headAt(heads, at)
+        at += length
+        const [value, longKey] = found[i] as readonly [V | undefined, string | undefined]
+        const stored =
+          value === undefined || (kind === KEY_LONG && longKey === undefined)
+            ? undefined
+            : this.#encode(value)
+        if (stored === undefined) continue
+        const key = kind === KEY_LONG ? keyBytes(longKey as string) : undefined
+        const size = align8(
+          (key === undefined ? prefix.length : prefix.length - 16 + key.bytes.length) + stored.bytes.length,
+        )
+        if (block.used > 0 && block.used + size > BLOCK_BYTES) {
+          yield block
+          ;[block, other] = [other, block]
+          block.reset(size)
+        } else if (block.room.length < size) {
+          block.reset(size)
+        }
+        append(block, prefix, key, stored)
+      }
+      yield undefined
+    }
+    if (block.records > 0) yield block
+  }
+
+  /** Undefined when the value has no stored form. */
+  #encode(value: V): { readonly tag: number; readonly bytes: Uint8Array } | undefined {
+    try {
+      return encodeStored(value)
+    } catch (error) {
+      if (this.#refuse) throw error
+      this.#skipped++
+      return undefined
+    }
+  }
+
+  expect(): void {}
+
+  take(body: Buffer, records: number, how: Taking): Taken {
+    const entries = this.#entries
+    if (this.#where.length < WORDS_PLACE * records) this.#where = new Uint32Array(WORDS_PLACE * records)
+    const where = this.#where
+    stageBlock(entries.engine, records, how)
+    native.restoreRecords(body, where)
+    entries.engine.check()
+    const [restored, kept, expired] = doubles.subarray(EXTRA, EXTRA + 3) as unknown as [
+      number,
+      number,
+      number,
+    ]
+    const taken = { restored, kept, expired, rejected: words[STAGING_COUNT / 4] as number }
+    const announce = entries.collect()
+    const unreadable: IteratedKey[] = []
+    for (let i = 0; i < WORDS_PLACE * records; i += WORDS_PLACE) {
+      const slot = where[i] as number
+      if (slot === NO_SLOT) continue
+      const at = (where[i + 2] as number) * 8
+      const flags = where[i + 3] as number
+      const key = (): IteratedKey => keyAt(entries.engine, body, at)
+      const value = valueAt(body, at) as V | undefined
+      if (value === undefined) unreadable.push(key())
+      else
+        entries.put(slot, value, key, {
+          long: (flags & IS_LONG) !== 0,
+          replaced: (flags & IS_REPLACED) !== 0,
+        })
+    }
+    for (const key of unreadable) entries.delete(key)
+    announce()
+    taken.restored -= unreadable.length
+    taken.rejected += unreadable.length
+    return taken
+  }
+}
+
+interface Head {
+  /** Of the record. */
+  readonly length: number
+  /** Head, tags and key. */
+  readonly prefix: Buffer
+  readonly kind: number
+}
+
+function headAt(heads: Buffer, at: number): Head {
+  const kept =
+    HEAD_BYTES + TAG_BYTES * (heads[at + TAG_COUNT_AT] as number) + heads.readUInt32LE(at + KEY_LENGTH_AT)
+  return {
+    length: align8(kept),
+    prefix: heads.subarray(at, at + kept),
+    kind: heads[at + KEY_KIND_AT] as number,
+  }
+}
+
+/** `key` in place of the sixteen bytes that stand for a long one. */
+function append(
+  block: OpenBlock,
+  prefix: Buffer,
+  key: { readonly kind: number; readonly bytes: Buffer } | undefined,
+  { tag, bytes }: { readonly tag: number; readonly bytes: Uint8Array },
+): void {
+  const { room } = block
+  let end = key === undefined ? prefix.copy(room) : prefix.copy(room, 0, 0, prefix.length - 16)
+  room.writeUInt32LE(bytes.length, VALUE_LENGTH_AT)
+  room[VALUE_TAG_AT] = tag
+  if (key !== undefined) {
+    room.writeUInt32LE(key.bytes.length, KEY_LENGTH_AT)
+    room[KEY_KIND_AT] = key.kind
+    end += key.bytes.copy(room, end)
+  }
+  room.set(bytes, end)
+  end += bytes.length
+  const padded = align8(end)
+  room.fill(0, end, padded)
+  block.used += padded
+  block.records++
+}
+
+function keyBytes(key: string): { readonly kind: number; readonly bytes: Buffer } {
+  for (let i = 0; i < key.length; i++)
+    if (key.charCodeAt(i) > 255) return { kind: KEY_UTF16, bytes: Buffer.from(key, 'utf16le') }
+  return { kind: KEY_LATIN1, bytes: Buffer.from(key, 'latin1') }
+}
+
+function keyAt(engine: Engine, body: Buffer, at: number): IteratedKey {
+  const from = at + HEAD_BYTES + TAG_BYTES * (body[at + TAG_COUNT_AT] as number)
+  const to = from + body.readUInt32LE(at + KEY_LENGTH_AT)
+  switch (body[at + KEY_KIND_AT]) {
+    case KEY_NUMBER:
+      return body.readDoubleLE(from)
+    case KEY_DIGEST:
+      return new PreparedKey(engine, Uint8Array.from(body.subarray(from, to)))
+    default:
+      return body.toString(body[at + KEY_KIND_AT] === KEY_LATIN1 ? 'latin1' : 'utf16le', from, to)
+  }
+}
+
+/** Undefined when the bytes are no value. */
+function valueAt(body: Buffer, at: number): unknown {
+  const from =
+    at + HEAD_BYTES + TAG_BYTES * (body[at + TAG_COUNT_AT] as number) + body.readUInt32LE(at + KEY_LENGTH_AT)
+  const length = body.readUInt32LE(at + VALUE_LENGTH_AT)
+  try {
+    return decodeStored(body[at + VALUE_TAG_AT] as number, body.subarray(from, from + length))
+  } catch {
+    return undefined
+  }
+}
+
+function align8(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8
+}

@@ -1,0 +1,346 @@
+/**
+ * save() and restore() of a cache: its live entries into a file, and out of one.
+ *
+ * Nobody stands still for either: a slice at a time, with turns of the event loop between. Always true: a file that is not
+ * exactly what save() wrote restores nothing, since all of it is verified before the first entry is stored.
+ */
+import { availableParallelism } from 'node:os'
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, HitpathError } from '../errors.js'
+import { doubles, native, type RestoredCounts, words } from '../native/binding.js'
+import {
+  STAGING_BITS,
+  STAGING_COUNT,
+  STAGING_EXTRA,
+  STAGING_FORM,
+  STAGING_LENGTH,
+  STAGING_SLOT,
+} from '../native/layout.js'
+import { booleanOption, functionOption, oneOfOption, refuseUnknownOptions } from '../options.js'
+import type { Signal } from '../platform.js'
+import { type Engine, NO_SLOT } from './engine.js'
+import { OpenBlock, type ReadBlock, SnapshotReader, SnapshotWriter } from './snapshot-file.js'
+import { checkRecords, type FileCounts, KIND } from './snapshot-format.js'
+import { plainArrayDtypes } from './stored-value.js'
+
+/** How far a long call has come. */
+export interface SnapshotProgress {
+  /** Entries written or looked at. */
+  readonly done: number
+  /** Entries there are; of a cache that is being saved, about. */
+  readonly total: number
+  readonly bytes: number
+  readonly elapsedMs: number
+}
+
+export interface SaveOptions {
+  /** Ends the saving; what stood in the file before stays. */
+  readonly signal?: Signal | undefined
+  readonly onProgress?: (progress: SnapshotProgress) => void
+  /**
+   * What a value without a stored form does, as a function or a class instance that cannot be encoded: `skip` (default) leaves the entry
+   * out and counts it, `refuse` ends the saving with its error. A SharedCache has none.
+   */
+  readonly unsupported?: 'skip' | 'refuse'
+}
+
+export interface RestoreOptions {
+  /** Ends the restoring; what was stored until then stays. */
+  readonly signal?: Signal | undefined
+  readonly onProgress?: (progress: SnapshotProgress) => void
+  /** What happens to a live entry of the cache whose key is in the file: `keep` (default) or `replace` it. */
+  readonly onConflict?: 'keep' | 'replace'
+  /** Whether a missing file is a result, nothing restored, and no error. Default false. */
+  readonly ifExists?: boolean
+}
+
+export interface SaveResult {
+  /** Entries in the file. */
+  readonly entries: number
+  /** Entries left out, since their values have no stored form. */
+  readonly skipped: number
+  /** Of the file. */
+  readonly bytes: number
+  readonly elapsedMs: number
+}
+
+export interface RestoreResult {
+  /** Entries in the file: the sum of the four that follow. */
+  readonly entries: number
+  readonly restored: number
+  /** A live entry of the cache stood in their place. */
+  readonly kept: number
+  /** Their deadline has passed meanwhile. */
+  readonly expired: number
+  /** Too large for this cache, no room, or a value that this build does not know. */
+  readonly rejected: number
+  readonly bytes: number
+  /** Wall clock in ms at which the file was written; undefined when there was none. */
+  readonly savedAt: number | undefined
+  readonly elapsedMs: number
+}
+
+/** What a block did. */
+export interface Taken {
+  restored: number
+  kept: number
+  expired: number
+  rejected: number
+}
+
+/** A cache as the file sees it. */
+export interface SnapshotPort {
+  readonly kind: number
+  /** About how many entries there are. */
+  size(): number
+  /** The live entries; undefined: let others have a turn. A block may be filled anew once two more came. */
+  blocks(): Generator<OpenBlock | undefined, void>
+  /** Entries that blocks() left out. */
+  readonly skipped: number
+  /** So many bytes of records are about to come. */
+  expect(bytes: number): void
+  /** Blocks that may be taken at once. */
+  readonly together: number
+  /** Stores the records of a block, whose bytes must not change until it has. */
+  take(body: Buffer, records: number, how: Taking): Taken | Promise<Taken>
+}
+
+export interface Taking {
+  /** What the deadlines in the file are compared with, in ms. */
+  readonly wallNow: number
+  readonly replace: boolean
+}
+
+/** The pool has four threads unless it is told otherwise, and one of them reads. */
+const TOGETHER = 3
+/** Slots of one call: of an empty cache, a millisecond. */
+const SLOTS = 32_768
+
+/** Both directions for a cache whose values stand in the region. */
+export class RegionPort implements SnapshotPort {
+  readonly kind: number = KIND.shared
+  readonly together: number = Math.min(TOGETHER, availableParallelism())
+  readonly skipped: number = 0
+  readonly #engine: Engine
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  size(): number {
+    return this.#engine.size()
+  }
+
+  *blocks(): Generator<OpenBlock | undefined, void> {
+    const blocks = [new OpenBlock(), new OpenBlock()] as const
+    let [block, other] = blocks
+    for (let cursor = 0; cursor !== NO_SLOT; ) {
+      const wanted = stageSlice(this.#engine, cursor, SLOTS, block.room)
+      if (wanted === 0) {
+        cursor = words[STAGING_SLOT / 4] as number
+        block.records += words[STAGING_COUNT / 4] as number
+        block.used += doubles[STAGING_LENGTH / 8] as number
+        yield undefined
+      } else if (block.records === 0) {
+        block.reset(wanted)
+      } else {
+        yield block
+        ;[block, other] = [other, block]
+        block.reset(wanted)
+      }
+    }
+    if (block.records > 0) yield block
+  }
+
+  expect(bytes: number): void {
+    this.#engine.begin(0)
+    doubles[STAGING_LENGTH / 8] = bytes
+    native.expectBytes()
+    this.#engine.check()
+  }
+
+  /** In threads of the pool, so that neither the event loop nor one core is held. */
+  async take(body: Buffer, records: number, how: Taking): Promise<Taken> {
+    stageBlock(this.#engine, records, how)
+    const counts = native.restoreShared(body)
+    this.#engine.check()
+    const [status, restored, kept, expired, rejected] = (await counts) as RestoredCounts
+    this.#engine.check(status)
+    return { restored, kept, expired, rejected }
+  }
+}
+
+/** Writes records into `out`. Gives the bytes that the first wants when it does not fit, else 0. */
+export function stageSlice(engine: Engine, cursor: number, slots: number, out: Buffer): number {
+  engine.begin(0)
+  words[STAGING_SLOT / 4] = cursor
+  words[STAGING_COUNT / 4] = slots
+  doubles[STAGING_EXTRA / 8] = Date.now()
+  native.saveRecords(out)
+  engine.check()
+  return doubles[STAGING_EXTRA / 8 + 1] as number
+}
+
+/** For a call that stores so many records. */
+export function stageBlock(engine: Engine, records: number, { wallNow, replace }: Taking): void {
+  engine.begin(0)
+  words[STAGING_BITS / 4] = replace ? 1 : 0
+  words[STAGING_FORM / 4] = plainArrayDtypes
+  words[STAGING_COUNT / 4] = records
+  doubles[STAGING_EXTRA / 8] = wallNow
+}
+
+export async function saveSnapshot(
+  port: SnapshotPort,
+  path: string,
+  { signal, onProgress }: SaveOptions,
+): Promise<SaveResult> {
+  const began = performance.now()
+  signal?.throwIfAborted()
+  const total = port.size()
+  const file = await filed(path, SnapshotWriter.begin(path, { kind: port.kind, savedAt: Date.now() }))
+  try {
+    for (const block of port.blocks()) {
+      await (block === undefined ? turn() : filed(path, file.add(block)))
+      signal?.throwIfAborted()
+      if (block !== undefined)
+        onProgress?.({ done: file.records, total, bytes: file.bytes, elapsedMs: performance.now() - began })
+    }
+    await filed(path, file.finish(port.skipped))
+  } catch (error) {
+    await file.abandon()
+    throw error
+  }
+  const { records: entries, bytes } = file
+  return { entries, skipped: port.skipped, bytes, elapsedMs: performance.now() - began }
+}
+
+export async function restoreSnapshot(
+  port: SnapshotPort,
+  path: string,
+  { signal, onProgress, onConflict, ifExists }: RestoreOptions,
+): Promise<RestoreResult> {
+  const began = performance.now()
+  signal?.throwIfAborted()
+  const sum = { restored: 0, kept: 0, expired: 0, rejected: 0 }
+  const elapsedMs = (): number => performance.now() - began
+  let file: SnapshotReader
+  try {
+    file = await filed(path, SnapshotReader.open(path))
+  } catch (error) {
+    if (ifExists !== true || !isMissing(error)) throw error
+    return { ...sum, entries: 0, bytes: 0, savedAt: undefined, elapsedMs: elapsedMs() }
+  }
+  try {
+    const { savedAt } = file.header
+    await filed(path, verify(file, signal))
+    const { records: total, bytes: recordBytes } = file.counts as FileCounts
+    port.expect(recordBytes)
+    let done = 0
+    let bytes = 0
+    const store = async (body: Buffer, records: number): Promise<void> => {
+      // A clock that was set back must not make anything live longer than it had to live when it was saved.
+      const how = { wallNow: Math.max(Date.now(), savedAt), replace: onConflict === 'replace' }
+      const taken = await port.take(body, records, how)
+      sum.restored += taken.restored
+      sum.kept += taken.kept
+      sum.expired += taken.expired
+      sum.rejected += taken.rejected
+      done += records
+      bytes += body.length
+      onProgress?.({ done, total, bytes, elapsedMs: elapsedMs() })
+    }
+    await filed(path, inOrder(file.blocks(port.together), port.together, store, signal))
+    return { ...sum, entries: done, bytes: file.bytes, savedAt, elapsedMs: elapsedMs() }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Acts on blocks, `together` at once at most; waits for all that began, whatever happens. */
+async function inOrder(
+  blocks: AsyncIterable<ReadBlock>,
+  together: number,
+  act: (body: Buffer, records: number) => Promise<void>,
+  signal: Signal | undefined,
+): Promise<void> {
+  const under: Promise<void>[] = []
+  try {
+    for await (const { records, body } of blocks) {
+      signal?.throwIfAborted()
+      const one = act(body, records)
+      one.catch(() => {}) // awaited below
+      under.push(one)
+      if (under.length === together) await under.shift()
+      signal?.throwIfAborted()
+    }
+    for (const one of under) await one
+  } finally {
+    await Promise.allSettled(under)
+  }
+}
+
+/** Reads the whole file: every checksum, every length. */
+async function verify(file: SnapshotReader, signal: Signal | undefined): Promise<void> {
+  for await (const { index, records, body } of file.blocks()) {
+    signal?.throwIfAborted()
+    checkRecords(body, records, index)
+  }
+}
+
+/** Errors of the file system, by one code. What else is thrown stays: the reason of a signal, or a HitpathError. */
+async function filed<T>(path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    if (!(cause instanceof Error) || !('syscall' in cause)) throw cause
+    throw new HitpathError('SNAPSHOT_IO', `${path}: ${cause.message}`, { cause })
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (
+    error instanceof HitpathError &&
+    error.code === 'SNAPSHOT_IO' &&
+    (error.cause as { readonly code?: unknown }).code === 'ENOENT'
+  )
+}
+
+/** @throws HitpathError INVALID_ARGUMENT, INVALID_OPTION */
+export function checkSave(path: unknown, options: SaveOptions): string {
+  refuseUnknownOptions(options, 'save', ['signal', 'onProgress', 'unsupported'])
+  oneOfOption(options.unsupported ?? 'skip', 'save.unsupported', ['skip', 'refuse'])
+  return checked('save', path, options)
+}
+
+/** @throws HitpathError INVALID_ARGUMENT, INVALID_OPTION */
+export function checkRestore(path: unknown, options: RestoreOptions): string {
+  refuseUnknownOptions(options, 'restore', ['signal', 'onProgress', 'onConflict', 'ifExists'])
+  oneOfOption(options.onConflict ?? 'keep', 'restore.onConflict', ['keep', 'replace'])
+  booleanOption(options.ifExists ?? false, 'restore.ifExists')
+  return checked('restore', path, options)
+}
+
+function checked(call: string, path: unknown, { onProgress, signal }: SaveOptions | RestoreOptions): string {
+  if (onProgress !== undefined) functionOption(onProgress, `${call}.onProgress`)
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new HitpathError('INVALID_OPTION', `${call}.signal must be an AbortSignal; got ${describe(signal)}`)
+  if (typeof path === 'string' && path !== '') return path
+  throw new HitpathError('INVALID_ARGUMENT', `${call}() expects the path of a file; got ${describe(path)}`)
+}
+
+const entrusted = new WeakSet<object>()
+
+/** Says that a cache is the first tier of a TieredCache: what it holds are entries, which may be invalid by the time they come back. */
+export function entrust(cache: object): void {
+  entrusted.add(cache)
+}
+
+/** @throws HitpathError INVALID_ARGUMENT */
+export function refuseEntrusted(cache: object): void {
+  if (!entrusted.has(cache)) return
+  throw new HitpathError(
+    'INVALID_ARGUMENT',
+    'the first tier of a TieredCache has no snapshot: nobody would know what was invalidated meanwhile; warm it with warmFromStore()',
+  )
+}
