@@ -95,17 +95,6 @@ export class RedisCalls {
     })
   }
 
-  /** Removes keys of one bucket; how many there were. */
-  async unlink(keys: readonly Word[]): Promise<number> {
-    try {
-      return Number(await this.command('unlink', ...keys))
-    } catch (error) {
-      if (!(error instanceof HitpathError) || !isSplit(error.cause)) throw error
-      const each = await Promise.all(keys.map((key) => this.command('unlink', key)))
-      return each.reduce<number>((sum, one) => sum + Number(one), 0)
-    }
-  }
-
   #guarded<T>(act: (client: AnyClient) => Promise<T>): Promise<T> {
     try {
       this.assertOpen()

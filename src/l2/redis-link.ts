@@ -7,7 +7,7 @@ import { channel } from 'node:diagnostics_channel'
 import { Socket } from 'node:net'
 import { HitpathError } from '../errors.js'
 import { Deadlines } from './deadlines.js'
-import { failure } from './failure.js'
+import { failure, markUndone } from './failure.js'
 import {
   type AnyClient,
   type ClusterClient,
@@ -72,9 +72,9 @@ export class RedisLink {
     if (client !== undefined) return client
     if (this.#unfit !== undefined) throw this.#unfit
     const why = this.#lastError instanceof Error ? `: ${this.#lastError.message}` : ''
-    throw new HitpathError('L2_UNAVAILABLE', `there is no connection to Redis${why}`, {
-      cause: this.#lastError,
-    })
+    throw markUndone(
+      new HitpathError('L2_UNAVAILABLE', `there is no connection to Redis${why}`, { cause: this.#lastError }),
+    )
   }
 
   /** A connection of its own, not connected yet, to the master that owns a slot; `probe` is a key of the slot. */

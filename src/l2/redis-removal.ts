@@ -7,16 +7,21 @@
  * two, from an entry that the scan had not come to, is kept out too, unless it was written before the second message and
  * after the scan had passed its place.
  *
+ * Each step of the scan removes what was there when it was sent, and no more if the server comes to it late; what comes late as a
+ * whole removes what is not newer than it.
+ *
  * A clear needs no scan to be right: every entry carries the epoch that it was made under. Its scan only gives the memory back.
  */
 import { channel } from 'node:diagnostics_channel'
 import { HitpathError } from '../errors.js'
+import { isSplit } from './failure.js'
 import { globMatches, scanGlob } from './glob.js'
 import type { Keyspace } from './names.js'
 import { chunked, type RedisCalls } from './redis-calls.js'
 import { scanEntries } from './redis-scan.js'
+import { type BucketWrites, momentWords } from './redis-writes.js'
 import * as scripts from './scripts.js'
-import type { CallOptions, PatternProgress, Replacing } from './store.js'
+import type { CallOptions, PatternProgress } from './store.js'
 
 const WARNINGS = channel('hitpath:l2:warning')
 const UNLINK_CHUNK = 500
@@ -26,14 +31,14 @@ const SWEEP_REST_MS = 5
 export class Removal {
   readonly #calls: RedisCalls
   readonly #keys: Keyspace
-  readonly #busLength: number
+  readonly #writes: BucketWrites
   readonly #closing = new AbortController()
   #sweep: { readonly stop: AbortController; readonly done: Promise<void> } | undefined
 
-  constructor(calls: RedisCalls, keys: Keyspace, busLength: number) {
+  constructor(calls: RedisCalls, keys: Keyspace, writes: BucketWrites) {
     this.#calls = calls
     this.#keys = keys
-    this.#busLength = busLength
+    this.#writes = writes
   }
 
   /** Ends scans and sweeps and waits for them. */
@@ -44,15 +49,15 @@ export class Removal {
 
   async pattern(
     glob: string,
-    {
-      origin,
-      onProgress,
-      signal,
-    }: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: AbortSignal },
+    options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: AbortSignal },
   ): Promise<number> {
+    const { origin, made, onProgress, signal } = options
     signal?.throwIfAborted()
     const announced = glob.isWellFormed() ? glob : '*'
-    await this.#breakAll('p', announced, origin)
+    const late = made === undefined ? undefined : Math.ceil(made.to)
+    const versions = await this.#breakAll('p', announced, options, () => late)
+    const began = performance.now()
+    const finish = () => this.#breakAll('p', announced, { origin }, (bucket) => late ?? versions[bucket])
     let scanned = 0
     let deleted = 0
     try {
@@ -61,8 +66,11 @@ export class Removal {
         glob: prefixed(scanGlob(glob)),
         accepts: (name) => name[0] === 's' && globMatches(glob, name.slice(1)),
         onKeys: async (keys) => {
+          const bucket = this.#keys.parse(keys[0] as Buffer)?.bucket ?? 0
+          const passed = Math.floor((performance.now() - began) * 1000)
+          const bound = late ?? (versions[bucket] as number) + passed
           for (const chunk of chunked(keys, UNLINK_CHUNK)) {
-            const removed = await this.#calls.unlink(chunk)
+            const removed = await this.#remove(chunk, bound)
             deleted += removed
           }
           onProgress?.({ scanned, deleted })
@@ -73,40 +81,48 @@ export class Removal {
         signal: signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]),
       })
     } catch (error) {
-      await this.#breakAll('p', announced, origin).catch(() => {})
+      await finish().catch(() => {})
       throw error
     }
-    await this.#breakAll('p', announced, origin)
+    await finish()
     onProgress?.({ scanned, deleted })
     return deleted
   }
 
-  async clear({ origin, onReplaced }: CallOptions & Replacing): Promise<number> {
-    const { bus, sequence, generations } = this.#keys.of(0)
-    const keys = [sequence, generations, bus, this.#keys.epoch]
-    const words = [origin, this.#busLength, 'new']
-    const replies = (await this.#calls.script(scripts.EPOCH, keys, words)) as unknown[]
-    const [epoch, before] = replies.map(Number) as [number, number]
-    onReplaced?.(before)
-    await this.#breakAll('c', '', origin, { from: 1, epoch })
+  async clear(options: CallOptions): Promise<number> {
+    const keys = [...this.#writes.head(0), this.#keys.epoch]
+    const words = [...this.#writes.first(options), ...momentWords(options), 'new']
+    const epoch = Number(await this.#calls.script(scripts.EPOCH, keys, words))
+    await this.#breakAll('c', '', { origin: options.origin }, () => epoch, 1)
     this.#startSweep(epoch)
     return epoch
   }
 
+  /** `said`: the version that a bucket's message speaks of, undefined for the one that the bucket gives it. The versions, by bucket. */
   async #breakAll(
     kind: string,
     name: string,
-    origin: string,
-    { from = 0, epoch }: { readonly from?: number; readonly epoch?: number } = {},
-  ): Promise<void> {
+    options: CallOptions,
+    said: (bucket: number) => number | undefined,
+    from = 0,
+  ): Promise<number[]> {
     const buckets = Array.from({ length: this.#keys.buckets - from }, (_, i) => from + i)
-    const words = [origin, this.#busLength, kind, name, epoch ?? '']
-    await Promise.all(
-      buckets.map((bucket) => {
-        const { bus, sequence, generations } = this.#keys.of(bucket)
-        return this.#calls.script(scripts.BREAK_ALL, [sequence, generations, bus], words)
-      }),
-    )
+    const given = buckets.map((bucket) => {
+      const words = [...this.#writes.first(options), kind, name, said(bucket) ?? '']
+      return this.#calls.script(scripts.BREAK_ALL, this.#writes.head(bucket), words)
+    })
+    return (await Promise.all(given)).map(Number)
+  }
+
+  /** Removes keys of one bucket that are not newer; how many there were. */
+  async #remove(keys: readonly Buffer[], bound: number): Promise<number> {
+    try {
+      return Number(await this.#calls.script(scripts.REMOVE, keys, [bound]))
+    } catch (error) {
+      if (!(error instanceof HitpathError) || !isSplit(error.cause)) throw error
+      const each = await Promise.all(keys.map((key) => this.#calls.script(scripts.REMOVE, [key], [bound])))
+      return each.reduce<number>((sum, one) => sum + Number(one), 0)
+    }
   }
 
   /** Removes entries of older epochs. A later sweep does the work of one under way. */

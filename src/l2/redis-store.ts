@@ -14,11 +14,12 @@ import { hottestNames } from './redis-hottest.js'
 import { RedisLink } from './redis-link.js'
 import { type CheckedOptions, checkOptions, type RedisStoreOptions } from './redis-options.js'
 import { Removal } from './redis-removal.js'
-import { argument, BucketWrites, ttlWord } from './redis-writes.js'
+import { argument, BucketWrites, momentWords, ttlWord } from './redis-writes.js'
 import * as scripts from './scripts.js'
 import type {
   CallOptions,
   Deleted,
+  DeleteOptions,
   Fence,
   HottestNames,
   HottestOptions,
@@ -26,7 +27,6 @@ import type {
   L2Write,
   OnFound,
   PatternProgress,
-  Replacing,
   Written,
 } from './store.js'
 
@@ -76,7 +76,7 @@ export class RedisStore implements L2Store {
     this.#keys = new Keyspace(options.prefix, this.namespace, this.buckets)
     this.#calls = new RedisCalls(link)
     this.#writes = new BucketWrites(this.#calls, this.#keys, options.busLength)
-    this.#removal = new Removal(this.#calls, this.#keys, options.busLength)
+    this.#removal = new Removal(this.#calls, this.#keys, this.#writes)
   }
 
   /** A store of another namespace over the same connection. Each is closed on its own. @throws HitpathError INVALID_OPTION */
@@ -128,12 +128,12 @@ export class RedisStore implements L2Store {
     )
   }
 
-  async delete(name: string, options: CallOptions): Promise<Deleted> {
+  async delete(name: string, options: DeleteOptions): Promise<Deleted> {
     const [deleted] = await this.#writes.delete(this.bucketOf(name), [name], options)
     return deleted as Deleted
   }
 
-  async deleteMany(names: readonly string[], options: CallOptions): Promise<Deleted[]> {
+  async deleteMany(names: readonly string[], options: DeleteOptions): Promise<Deleted[]> {
     return this.#spread(
       names,
       (name) => this.bucketOf(name),
@@ -152,7 +152,7 @@ export class RedisStore implements L2Store {
     return this.#removal.pattern(glob, options)
   }
 
-  async clear(options: CallOptions & Replacing): Promise<number> {
+  async clear(options: CallOptions): Promise<number> {
     return this.#removal.clear(options)
   }
 
@@ -174,24 +174,21 @@ export class RedisStore implements L2Store {
     )
   }
 
-  async invalidateTag(tag: string, { origin, onReplaced }: CallOptions & Replacing): Promise<number> {
+  async invalidateTag(tag: string, options: CallOptions): Promise<number> {
     checkTag(tag)
     const bucket = this.bucketOf(tag)
     const keys = [...this.#writes.head(bucket), this.#keys.tag(bucket, tag)]
-    const words = [origin, this.#shared.options.busLength, tag, UNKNOWN_TAG_MS]
-    const [version, before] = (await this.#calls.script(scripts.INVALIDATE_TAG, keys, words)) as unknown[]
-    onReplaced?.(Number(before))
-    return Number(version)
+    const words = [...this.#writes.first(options), ...momentWords(options), tag, UNKNOWN_TAG_MS]
+    return Number(await this.#calls.script(scripts.INVALIDATE_TAG, keys, words))
   }
 
   /** The version of the last clear. A namespace without one, new or robbed of it by eviction, gets one: no value is used twice. */
   async epoch(): Promise<number> {
     const known = await this.#calls.get(this.#keys.epoch)
     if (known !== null && Number.isFinite(Number(known))) return Number(known)
-    const words = ['', this.#shared.options.busLength, 'known']
     const keys = [...this.#writes.head(0), this.#keys.epoch]
-    const [epoch] = (await this.#calls.script(scripts.EPOCH, keys, words)) as unknown[]
-    return Number(epoch)
+    const words = [...this.#writes.first({ origin: '' }), ...momentWords({ origin: '' }), 'known']
+    return Number(await this.#calls.script(scripts.EPOCH, keys, words))
   }
 
   async fences(names: readonly string[], leaseMs?: number): Promise<Fence[]> {

@@ -4,7 +4,7 @@ import { describe, HitpathError } from '../errors.js'
 import { announced, type Keyspace, type Word } from './names.js'
 import type { RedisCalls } from './redis-calls.js'
 import * as scripts from './scripts.js'
-import type { CallOptions, Deleted, Fence, L2Write, Written } from './store.js'
+import type { CallOptions, Deleted, DeleteOptions, Fence, L2Write, Written } from './store.js'
 
 const MIN_ENVELOPE_BYTES = 40
 const MAX_TTL_MS = 2 ** 50
@@ -26,10 +26,15 @@ export class BucketWrites {
     return [sequence, generations, bus]
   }
 
-  async set(bucket: number, writes: readonly L2Write[], { origin, before }: CallOptions): Promise<Written[]> {
+  /** ARGV 1 to 3 of every script that announces. */
+  first({ origin, before }: CallOptions): (Word | number)[] {
+    return [origin, this.#busLength, before === undefined ? '' : Math.floor(before)]
+  }
+
+  async set(bucket: number, writes: readonly L2Write[], options: CallOptions): Promise<Written[]> {
     const keys = this.head(bucket)
-    const words: (Word | number)[] = [origin, this.#busLength, before === undefined ? '' : Math.floor(before)]
-    for (const { name, bytes, ttlMs, fence, notAfter } of writes) {
+    const words = this.first(options)
+    for (const { name, bytes, ttlMs, fence, notAfter, ownFirst, onlyIfAbsent } of writes) {
       if (bytes.length < MIN_ENVELOPE_BYTES) throw argument('bytes', 'an envelope', bytes)
       if (fence !== undefined && fence.name !== name)
         throw argument('fence', `of ${describe(name)}`, fence.name)
@@ -39,6 +44,7 @@ export class BucketWrites {
         fence?.generation ?? '',
         fence?.lease ?? '',
         notAfter === undefined ? '' : Math.floor(notAfter),
+        ownFirst === true ? 'own' : onlyIfAbsent === true ? 'absent' : '',
       )
       words.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     }
@@ -46,12 +52,17 @@ export class BucketWrites {
     return replies.map((version) => (version === null ? undefined : Number(version)))
   }
 
-  async delete(bucket: number, names: readonly string[], { origin }: CallOptions): Promise<Deleted[]> {
+  async delete(bucket: number, names: readonly string[], options: DeleteOptions): Promise<Deleted[]> {
     const keys = this.head(bucket)
-    const words: (Word | number)[] = [origin, this.#busLength]
+    const words = this.first(options)
     for (const name of names) {
       keys.push(this.#keys.entry(bucket, name), this.#keys.lease(bucket, name))
-      words.push(...announced('d', name), this.#keys.field(name))
+      const notAfter = options.notAfter?.get(name)
+      words.push(
+        ...announced('d', name),
+        this.#keys.field(name),
+        notAfter === undefined ? '' : Math.ceil(notAfter),
+      )
     }
     const replies = (await this.#calls.script(scripts.DELETE, keys, words)) as unknown[]
     return names.map((_, i) => ({ existed: Number(replies[2 * i]) > 0, version: Number(replies[2 * i + 1]) }))
@@ -74,6 +85,11 @@ export class BucketWrites {
       return Number(replies[2 * i + 2]) === 1 ? { ...fence, lease: tokens[i] as string } : fence
     })
   }
+}
+
+/** ARGV 4 and 5 of what may come late. */
+export function momentWords({ made }: CallOptions): [from: number | '', to: number | ''] {
+  return made === undefined ? ['', ''] : [Math.floor(made.from), Math.ceil(made.to)]
 }
 
 /** Milliseconds for PX: whole, at least 1; '' for an entry that does not expire. */

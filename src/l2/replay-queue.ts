@@ -1,71 +1,50 @@
 /**
- * What was written while the second tier could not be reached, to be written once it can.
+ * What was changed while the second tier could not be reached, to be changed there once it can.
  *
- * Always true: writes come out in the order of the calls that made them, at most one for each name, tag and pattern: the last one, in
- * its place. A set may be lost, an invalidation never: a set without room, or whose time is over, becomes the deletion of
- * its name, and invalidations without room become one clear. While anything is queued for a name, or a tag, a pattern or a
- * clear is queued, what the second tier holds under that name must not be believed: `blocks`.
- * Cost: O(1) a call; a set keeps its bytes.
+ * Always true: changes come out in the order of the calls that made them, at most one for each name, tag and pattern, the last one, in
+ * its place. What was taken in stays until it is done, is over (a later change of its name, its tag, a pattern or a clear), or its own time
+ * is over. A set without room is refused, and a deletion stands in its place; a deletion or an invalidation never is: too many of them
+ * become one clear in front of the sets, none of which they concern. While anything is queued for a name, or a tag, a pattern
+ * or a clear is queued, what the second tier holds under that name must not be believed: `blocks`.
+ * Values that factories made are guests: they block nothing, and leave when there is no room for a set, or their name changes.
+ * Cost: O(1) a call, O(sets) for a pattern, O(sets of the tag) for a tag; a set keeps its bytes.
  *
- * One Map is the queue, its insertion order that of the writes: to queue a name again is to take it out and put it at the end. That
- * drops an earlier write of the name across a tag, a pattern or a clear between the two, which is right because the later write
+ * One Map is the queue, its insertion order that of the changes: to queue a name again is to take it out and put it at the end. That
+ * drops an earlier change of the name across a tag, a pattern or a clear between the two, which is right because the later one
  * decides in either case.
  */
 import { functionOption, integerOption, refuseUnknownOptions } from '../options.js'
+import { globMatches } from './glob.js'
+import {
+  CLEAR_KEY,
+  isBarrier,
+  keyOf,
+  type QueuedDelete,
+  type QueuedSet,
+  type QueuedWrite,
+  type SetToQueue,
+  setBytes,
+} from './queued.js'
+import type { Moment } from './store.js'
 
-interface Queued {
-  /** Identifies the write for `done`; a later write of the same name has another. */
-  readonly sequence: number
-}
-
-export interface QueuedSet extends Queued {
-  readonly kind: 'set'
-  readonly name: string
-  readonly bytes: Uint8Array
-  /** Whole milliseconds that are left when it is taken, at least 1. */
-  readonly ttlMs: number
-  /** The server's time in µs when the set was made: a later write by another process wins. */
-  readonly notAfter: number
-}
-
-export interface QueuedDelete extends Queued {
-  readonly kind: 'delete'
-  readonly name: string
-}
-
-export interface QueuedTag extends Queued {
-  readonly kind: 'tag'
-  readonly tag: string
-}
-
-export interface QueuedPattern extends Queued {
-  readonly kind: 'pattern'
-  readonly glob: string
-}
-
-export interface QueuedClear extends Queued {
-  readonly kind: 'clear'
-}
-
-export type QueuedWrite = QueuedSet | QueuedDelete | QueuedTag | QueuedPattern | QueuedClear
-
-/** Why a queued set will not be written; its name is invalidated instead. */
-export type DropReason = 'sets' | 'bytes' | 'expired' | 'invalidations'
+/**
+ * What was given up: a set that was refused for lack of room, values of factories for the same, sets whose time was over, or so many
+ * invalidations that became one clear.
+ */
+export type DropReason = 'room' | 'guests' | 'expired' | 'invalidations'
 
 export interface ReplayQueueOptions {
-  /** Sets that it holds. Beyond, the oldest become deletions. Default 10,000. */
+  /** Sets that it holds. Beyond, they are refused. Default 10,000. */
   readonly maxSets?: number | undefined
-  /** Deletions, tags and patterns that it holds. Beyond, everything becomes one clear. Default 20,000. */
+  /** Deletions, tags and patterns that it holds. Beyond, they become one clear. Default 20,000. */
   readonly maxInvalidations?: number | undefined
-  /** Bytes of values and names. Beyond, the oldest sets become deletions. Default 64 MiB. */
+  /** Bytes of sets and their names, and as much again of the names of invalidations. Default 64 MiB. */
   readonly maxBytes?: number | undefined
-  /** Called when sets were dropped, how many and why; must not throw. 'invalidations': the queue became one clear. */
-  readonly onDrop?: ((reason: DropReason, sets: number) => void) | undefined
+  /** Called when something was given up, how many and why; must not throw. */
+  readonly onDrop?: ((reason: DropReason, count: number) => void) | undefined
   /** Monotonic milliseconds. Default `performance.now()`. */
   readonly now?: (() => number) | undefined
 }
-
-const CLEAR_KEY = 'c'
 
 export class ReplayQueue {
   readonly #maxSets: number
@@ -73,13 +52,16 @@ export class ReplayQueue {
   readonly #maxBytes: number
   readonly #onDrop: ReplayQueueOptions['onDrop']
   readonly #now: () => number
-  /** By kind and name: 'n' a set or delete, 't' a tag, 'p' a pattern, 'c' the clear. `ttlMs` of a set is a deadline in here. */
-  readonly #writes = new Map<string, QueuedWrite>()
-  /** Keys of the sets, oldest first. */
+  /** By kind and name: 'n' a set or delete, 'g' a guest, 't' a tag, 'p' a pattern, 'c' the clear. `ttlMs` of a set is a deadline in here. */
+  #writes = new Map<string, QueuedWrite>()
+  /** Keys of the sets and of the guests, oldest first, and of both by tag. */
   readonly #sets = new Set<string>()
+  readonly #guests = new Set<string>()
+  readonly #tagged = new Map<string, Set<string>>()
   /** Tags, patterns and clears: each may concern any name. */
   #barriers = 0
-  #bytes = 0
+  #setBytes = 0
+  #nameBytes = 0
   #sequence = 0
 
   /** @throws HitpathError INVALID_OPTION */
@@ -92,14 +74,14 @@ export class ReplayQueue {
     this.#now = functionOption(options.now ?? (() => performance.now()), 'ReplayQueue.now')
   }
 
-  /** Writes that are queued. */
+  /** Changes that are queued. */
   get size(): number {
     return this.#writes.size
   }
 
   /** Bytes of values, and of names at two a character. */
   get bytes(): number {
-    return this.#bytes
+    return this.#setBytes + this.#nameBytes
   }
 
   /** Whether the second tier's entry of this name must be treated as a miss. */
@@ -107,42 +89,77 @@ export class ReplayQueue {
     return this.#barriers > 0 || this.#writes.has(`n${name}`)
   }
 
-  /**
-   * @param ttlMs from now; `Infinity` without expiry
-   * @param notAfter the server's time in µs, now
-   */
-  set(name: string, bytes: Uint8Array, ttlMs: number, notAfter: number): void {
-    const deadline = this.#now() + ttlMs
-    this.#append(`n${name}`, {
-      kind: 'set',
-      name,
-      bytes,
-      ttlMs: deadline,
-      notAfter,
-      sequence: ++this.#sequence,
-    })
+  /** Whether a set of this name waits. */
+  holdsSet(name: string): boolean {
+    return this.#sets.has(`n${name}`)
   }
 
-  delete(name: string): void {
-    this.#append(`n${name}`, { kind: 'delete', name, sequence: ++this.#sequence })
+  /** @returns false when there is no room: then it is the deletion of its name that is queued */
+  set(write: SetToQueue): boolean {
+    const { name, at } = write
+    this.withdraw(name)
+    const key = `n${name}`
+    this.#remove(key)
+    if (!this.#makeRoom(setBytes(key, write))) {
+      this.delete(name, at)
+      this.#onDrop?.('room', 1)
+      return false
+    }
+    this.#putSet(key, write, false)
+    return true
   }
 
-  invalidateTag(tag: string): void {
-    this.#append(`t${tag}`, { kind: 'tag', tag, sequence: ++this.#sequence })
+  /** A value that a factory made. @returns false when there is no room, or a set of the name waits */
+  invite(write: SetToQueue): boolean {
+    if (this.holdsSet(write.name)) return false
+    this.withdraw(write.name)
+    const key = `g${write.name}`
+    if (!this.#fits(setBytes(key, write))) return false
+    this.#putSet(key, write, true)
+    return true
   }
 
-  invalidatePattern(glob: string): void {
-    this.#append(`p${glob}`, { kind: 'pattern', glob, sequence: ++this.#sequence })
+  /** The name is changed by other means: what a factory made of it leaves. */
+  withdraw(name: string): void {
+    this.#remove(`g${name}`)
+  }
+
+  delete(name: string, at: Moment | undefined): void {
+    this.withdraw(name)
+    this.#append(`n${name}`, { kind: 'delete', name, at, sequence: ++this.#sequence })
+  }
+
+  /** Sets that carry the tag are over: deletions as of then remain, since they took the place of whatever was there before. */
+  invalidateTag(tag: string, at: Moment | undefined): void {
+    for (const key of [...(this.#tagged.get(tag) ?? [])]) {
+      const write = this.#writes.get(key) as QueuedSet
+      if (write.guest) this.#remove(key)
+      else this.#becomeDeletion(key, write)
+    }
+    this.#append(`t${tag}`, { kind: 'tag', tag, at, sequence: ++this.#sequence })
+  }
+
+  invalidatePattern(glob: string, at: Moment | undefined): void {
+    for (const keys of [this.#sets, this.#guests]) {
+      for (const key of keys) {
+        if (key[1] === 's' && globMatches(glob, key.slice(2))) this.#remove(key)
+      }
+    }
+    this.#append(`p${glob}`, { kind: 'pattern', glob, at, sequence: ++this.#sequence })
   }
 
   /** Invalidates all that was ever written, so whatever is queued before it goes. */
-  clear(): void {
-    this.#removeAll()
-    this.#put(CLEAR_KEY, { kind: 'clear', sequence: ++this.#sequence })
+  clear(at: Moment | undefined): void {
+    this.#writes.clear()
+    this.#sets.clear()
+    this.#guests.clear()
+    this.#tagged.clear()
+    this.#barriers = this.#setBytes = this.#nameBytes = 0
+    this.#put(CLEAR_KEY, { kind: 'clear', at, sequence: ++this.#sequence })
   }
 
   /**
-   * The writes to do next: a run of one kind from the head, at most `limit`. They stay queued, and block their names, until
+   * The changes to make next: a run of one kind from the head, at most `limit`. They stay queued, and block their names, until
    * `done`; what is queued for one of their names meanwhile stays after it.
    */
   next(limit = 256): readonly QueuedWrite[] {
@@ -153,11 +170,12 @@ export class ReplayQueue {
       let taken = write
       if (write.kind === 'set') {
         const ttlMs = Math.ceil(write.ttlMs - this.#now())
+        if (ttlMs <= 0) expired++
         if (ttlMs > 0) taken = { ...write, ttlMs }
-        else {
-          taken = this.#dropSet(key, write)
-          expired++
-        }
+        else if (write.guest) {
+          this.#remove(key)
+          continue
+        } else taken = this.#becomeDeletion(key, write)
       }
       if (run[0] !== undefined && run[0].kind !== taken.kind) break
       run.push(taken)
@@ -166,7 +184,7 @@ export class ReplayQueue {
     return run
   }
 
-  /** These writes arrived. */
+  /** These changes were made. */
   done(writes: readonly QueuedWrite[]): void {
     for (const write of writes) {
       const key = keyOf(write)
@@ -174,33 +192,65 @@ export class ReplayQueue {
     }
   }
 
+  // ---- room ----
+
+  #fits(bytes: number): boolean {
+    const count = this.#sets.size + this.#guests.size
+    return count < this.#maxSets && this.#setBytes + bytes <= this.#maxBytes
+  }
+
+  /** Guests leave, the oldest first, until so many bytes fit; none does when that would not help. */
+  #makeRoom(bytes: number): boolean {
+    if (this.#fits(bytes)) return true
+    let guestBytes = 0
+    for (const key of this.#guests) guestBytes += setBytes(key, this.#writes.get(key) as QueuedSet)
+    if (this.#sets.size >= this.#maxSets || this.#setBytes - guestBytes + bytes > this.#maxBytes) return false
+    let left = 0
+    for (const key of this.#guests) {
+      if (this.#fits(bytes)) break
+      this.#remove(key)
+      left++
+    }
+    this.#onDrop?.('guests', left)
+    return true
+  }
+
   #append(key: string, write: QueuedWrite): void {
     this.#remove(key)
     this.#put(key, write)
-    this.#shrink('sets', () => this.#sets.size > this.#maxSets)
-    this.#shrink('bytes', () => this.#bytes > this.#maxBytes)
-    if (this.#writes.size - this.#sets.size > this.#maxInvalidations || this.#bytes > this.#maxBytes) {
-      const sets = this.#sets.size
-      this.clear()
-      this.#onDrop?.('invalidations', sets)
-    }
+    const invalidations = this.#writes.size - this.#sets.size - this.#guests.size
+    if (invalidations > this.#maxInvalidations || this.#nameBytes > this.#maxBytes) this.#collapse()
   }
 
-  /** Turns the oldest sets into deletions while it is `tooLarge`. */
-  #shrink(reason: DropReason, tooLarge: () => boolean): void {
-    let dropped = 0
-    for (const key of this.#sets) {
-      if (!tooLarge()) break
-      const write = this.#writes.get(key)
-      if (write?.kind === 'set') this.#dropSet(key, write)
-      dropped++
+  /** No set in the queue is concerned by an invalidation in it, so a clear before all of them takes the place of all invalidations. */
+  #collapse(): void {
+    let at: Moment | undefined
+    let count = 0
+    const sets: [string, QueuedWrite][] = []
+    for (const one of this.#writes) {
+      if (one[1].kind === 'set') sets.push(one)
+      else {
+        at = one[1].at
+        count++
+      }
     }
-    if (dropped > 0) this.#onDrop?.(reason, dropped)
+    this.#writes = new Map()
+    this.#barriers = this.#nameBytes = 0
+    this.#put(CLEAR_KEY, { kind: 'clear', at, sequence: ++this.#sequence })
+    for (const [key, write] of sets) this.#writes.set(key, write)
+    this.#onDrop?.('invalidations', count)
+  }
+
+  // ---- the Map and what is counted of it ----
+
+  #putSet(key: string, write: SetToQueue, guest: boolean): void {
+    const ttlMs = this.#now() + write.ttlMs
+    this.#put(key, { ...write, ttlMs, kind: 'set', guest, sequence: ++this.#sequence })
   }
 
   /** A deletion in the place of the set. */
-  #dropSet(key: string, { name }: QueuedSet): QueuedDelete {
-    const deletion: QueuedDelete = { kind: 'delete', name, sequence: ++this.#sequence }
+  #becomeDeletion(key: string, { name, at }: QueuedSet): QueuedDelete {
+    const deletion: QueuedDelete = { kind: 'delete', name, at, sequence: ++this.#sequence }
     this.#discount(key)
     this.#put(key, deletion)
     return deletion
@@ -209,9 +259,18 @@ export class ReplayQueue {
   /** At the end, or in the place of what is there. */
   #put(key: string, write: QueuedWrite): void {
     this.#writes.set(key, write)
-    this.#bytes += byteLength(key, write)
-    if (write.kind === 'set') this.#sets.add(key)
-    if (isBarrier(write)) this.#barriers++
+    if (write.kind !== 'set') {
+      this.#nameBytes += 2 * key.length
+      if (isBarrier(write)) this.#barriers++
+      return
+    }
+    this.#setBytes += setBytes(key, write)
+    ;(write.guest ? this.#guests : this.#sets).add(key)
+    for (const tag of write.tags) {
+      const keys = this.#tagged.get(tag)
+      if (keys === undefined) this.#tagged.set(tag, new Set([key]))
+      else keys.add(key)
+    }
   }
 
   #remove(key: string): void {
@@ -222,37 +281,17 @@ export class ReplayQueue {
   #discount(key: string): void {
     const write = this.#writes.get(key)
     if (write === undefined) return
-    this.#bytes -= byteLength(key, write)
-    this.#sets.delete(key)
-    if (isBarrier(write)) this.#barriers--
+    if (write.kind !== 'set') {
+      this.#nameBytes -= 2 * key.length
+      if (isBarrier(write)) this.#barriers--
+      return
+    }
+    this.#setBytes -= setBytes(key, write)
+    ;(write.guest ? this.#guests : this.#sets).delete(key)
+    for (const tag of write.tags) {
+      const keys = this.#tagged.get(tag)
+      keys?.delete(key)
+      if (keys?.size === 0) this.#tagged.delete(tag)
+    }
   }
-
-  #removeAll(): void {
-    this.#writes.clear()
-    this.#sets.clear()
-    this.#barriers = 0
-    this.#bytes = 0
-  }
-}
-
-function keyOf(write: QueuedWrite): string {
-  switch (write.kind) {
-    case 'set':
-    case 'delete':
-      return `n${write.name}`
-    case 'tag':
-      return `t${write.tag}`
-    case 'pattern':
-      return `p${write.glob}`
-    case 'clear':
-      return CLEAR_KEY
-  }
-}
-
-function byteLength(key: string, write: QueuedWrite): number {
-  return 2 * key.length + (write.kind === 'set' ? write.bytes.length : 0)
-}
-
-function isBarrier(write: QueuedWrite): boolean {
-  return write.kind === 'tag' || write.kind === 'pattern' || write.kind === 'clear'
 }

@@ -10,14 +10,15 @@
  * the origin and the length of the bus. Only commands of Redis 6.2.
  */
 import { createHash } from 'node:crypto'
+import { LATE_WRITES } from './late-writes.js'
 
 export interface Script {
   readonly lua: string
   readonly sha: string
 }
 
-/** Arguments of one write in `SET`: kind, name, field, ttl ms, generation, lease, not after, bytes. */
-export const SET_WORDS = 8
+/** Arguments of one write in `SET`: kind, name, field, ttl ms, generation, lease, not after, 'own' first or only if 'absent', bytes. */
+export const SET_WORDS = 9
 
 const CLOCK = `
 local seq = tonumber(redis.call('GET', KEYS[1]) or 0) or 0
@@ -29,6 +30,27 @@ local function tick()
   return seq
 end
 local function keep() redis.call('SET', KEYS[1], digits(seq)) end
+`
+
+/** Nothing happens after the time in µs that ARGV[3] says, if it says one: the caller has given the call up. */
+const BEFORE = `
+if ARGV[3] ~= '' and clock >= tonumber(ARGV[3]) then return redis.error_reply('LATE its caller has given it up') end
+`
+
+/** Even versions. A change that comes late, made between ARGV[4] and ARGV[5], raises a version to the first; undefined for what is there already. */
+const RAISED = `
+local from, to = tonumber(ARGV[4]), tonumber(ARGV[5])
+local function raised(stored)
+  if not from then
+    tick()
+    return seq % 2 == 0 and seq or tick()
+  end
+  if stored > to or stored == from then return nil end
+  local version = math.max(stored + 1, from)
+  version = version + version % 2
+  seq = math.max(seq, version)
+  return version
+end
 `
 
 const BUS = `
@@ -58,25 +80,31 @@ function script(...parts: readonly string[]): Script {
 }
 
 /**
- * KEYS 4..: entry and lease of each write. ARGV 3: the time in µs from which on nothing may happen, or ''; 4..: the writes. Replies with each version, nil for what a fence or a newer change kept out.
+ * KEYS 4..: entry and lease of each write. ARGV 3: the time in µs from which on nothing may happen, or ''; 4..: the writes. Replies with
+ * each version, nil for what a fence or a newer change kept out, 0 for what was deleted because that cannot be told.
  *
  * All conditions are judged before anything is written: names of one batch that share a field do not break each other's fences. A write
- * that comes late and finds only that something of its field is newer cannot know that it was not its own name: it deletes.
+ * that comes late and finds that something of its field is newer asks the bus what it was (late-writes.ts).
  */
 export const SET = script(
   CLOCK,
   BUS,
   VERSION_OF,
+  BEFORE,
+  LATE_WRITES,
   `
 local function event(generation)
   if not generation or string.sub(generation, 1, 1) == '-' then return 0 end
   return tonumber(string.match(generation, '(%d+)$')) or 0
 end
-if ARGV[3] ~= '' and clock >= tonumber(ARGV[3]) then return redis.error_reply('LATE its caller has given it up') end
 local count = (#KEYS - 3) / 2
-local verdicts, olds, events = {}, {}, {}
+local verdicts, olds, events, oldest = {}, {}, {}, math.huge
 for i = 1, count do
-  local at = 3 + (i - 1) * 8
+  local stamp = ARGV[3 + (i - 1) * 9 + 7]
+  if stamp ~= '' then oldest = math.min(oldest, tonumber(stamp)) end
+end
+for i = 1, count do
+  local at = 3 + (i - 1) * 9
   local field, generation, lease, stamp = ARGV[at + 3], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
   local verdict = 'write'
   if generation ~= '' then
@@ -88,14 +116,16 @@ for i = 1, count do
     local now = redis.call('HMGET', KEYS[2], field, '*')
     events[i] = math.max(event(now[1]), event(now[2]))
     olds[i] = version_of(KEYS[2 + 2 * i])
-    if olds[i] > tonumber(stamp) then verdict = 'refuse'
-    elseif events[i] > tonumber(stamp) then verdict = 'delete' end
+    if olds[i] > tonumber(stamp) or events[i] > tonumber(stamp) then
+      verdict = late(ARGV[at + 1], ARGV[at + 2], tonumber(stamp), ARGV[at + 8] == 'own', olds[i], oldest)
+    end
+    if ARGV[at + 8] == 'absent' and redis.call('EXISTS', KEYS[2 + 2 * i]) == 1 then verdict = 'refuse' end
   end
   verdicts[i] = verdict
 end
 local replies = {}
 for i = 1, count do
-  local at = 3 + (i - 1) * 8
+  local at = 3 + (i - 1) * 9
   local entry, lease = KEYS[2 + 2 * i], KEYS[3 + 2 * i]
   local kind, name, field, ttl, stamp = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 7])
   replies[i] = false
@@ -106,9 +136,10 @@ for i = 1, count do
     if verdicts[i] == 'delete' then
       redis.call('UNLINK', entry)
       announce(kind == 's' and 'd' or kind, name, version)
+      replies[i] = 0
     else
       if stamp then version = math.max(olds[i] + 1, stamp) end
-      if ttl == '' then redis.call('SET', entry, ARGV[at + 8]) else redis.call('SET', entry, ARGV[at + 8], 'PX', ttl) end
+      if ttl == '' then redis.call('SET', entry, ARGV[at + 9]) else redis.call('SET', entry, ARGV[at + 9], 'PX', ttl) end
       redis.call('SETRANGE', entry, 24, struct.pack('<d', version))
       announce(kind, name, version)
       replies[i] = version
@@ -122,20 +153,29 @@ return replies
 `,
 )
 
-/** KEYS 4..: entry and lease of each name; ARGV 3..: kind, name, field of each. Replies with existed and version of each. */
+/**
+ * KEYS 4..: entry and lease of each name; ARGV 3: not from this time on, 4..: kind, name, field of each, and the version up to which
+ * it is deleted, or ''. Replies with existed and version of each.
+ */
 export const DELETE = script(
   CLOCK,
   BUS,
+  VERSION_OF,
+  BEFORE,
   `
 local replies = {}
 for i = 1, (#KEYS - 3) / 2 do
-  local at = 3 + (i - 1) * 3
+  local at = 4 + (i - 1) * 4
+  local to = tonumber(ARGV[at + 3])
   local version = tick()
-  replies[2 * i - 1] = redis.call('UNLINK', KEYS[2 + 2 * i])
-  replies[2 * i] = version
-  redis.call('DEL', KEYS[3 + 2 * i])
-  redis.call('HSET', KEYS[2], ARGV[at + 2], digits(version))
-  announce(ARGV[at], ARGV[at + 1], version)
+  replies[2 * i - 1] = 0
+  replies[2 * i] = to or version
+  if not to or version_of(KEYS[2 + 2 * i]) <= to then
+    replies[2 * i - 1] = redis.call('UNLINK', KEYS[2 + 2 * i])
+    redis.call('DEL', KEYS[3 + 2 * i])
+    redis.call('HSET', KEYS[2], ARGV[at + 2], digits(version) .. (to and '/' .. digits(to) or ''))
+    announce(ARGV[at], ARGV[at + 1], to or version)
+  end
 end
 keep()
 return replies
@@ -171,7 +211,7 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0
 `)
 
-/** KEYS 2..: tags; ARGV 1: ms that they must live, or ''. Replies with their versions. */
+/** KEYS 2..: tags; ARGV 1: ms that they must live, or ''. Replies with their versions; one that is given here is odd. */
 export const TAGS = script(
   CLOCK,
   `
@@ -180,7 +220,8 @@ local replies, given = {}, false
 for i = 2, #KEYS do
   local version = tonumber(redis.call('GET', KEYS[i]) or '')
   if not version then
-    version = tick()
+    tick()
+    version = seq % 2 == 1 and seq or tick()
     given = true
     redis.call('SET', KEYS[i], digits(version))
     if ttl then redis.call('PEXPIRE', KEYS[i], ttl) end
@@ -198,50 +239,79 @@ return replies
 `,
 )
 
-/** KEYS 4: the tag; ARGV 3: its name, 4: ms that a tag unknown until now is remembered. Replies with its version, and the one before or 0. */
+/**
+ * KEYS 4: the tag; ARGV 3: not from this time on, 4 and 5: when it was made, if it comes late, 6: its name, 7: ms that a tag unknown
+ * until now is remembered. Replies with its version.
+ */
 export const INVALIDATE_TAG = script(
   CLOCK,
   BUS,
+  BEFORE,
+  RAISED,
   `
-local version = tick()
-local before = tonumber(redis.call('GET', KEYS[4]) or 0) or 0
+local stored = tonumber(redis.call('GET', KEYS[4]) or 0) or 0
+local version = raised(stored)
+if not version then return stored end
 if not redis.call('SET', KEYS[4], digits(version), 'XX', 'KEEPTTL') then
-  redis.call('SET', KEYS[4], digits(version), 'PX', ARGV[4])
+  redis.call('SET', KEYS[4], digits(version), 'PX', ARGV[7])
 end
-announce('t', ARGV[3], version)
-keep()
-return { version, before }
-`,
-)
-
-/** Breaks all fences of a bucket. ARGV 3 and 4: kind and name of the message, 5: the epoch that it belongs to and speaks of, or ''. */
-export const BREAK_ALL = script(
-  CLOCK,
-  BUS,
-  `
-local said = tonumber(ARGV[5])
-if said then seq = math.max(seq, said) end
-local version = tick()
-redis.call('HSET', KEYS[2], '*', digits(version) .. (said and '/' .. ARGV[5] or ''))
-announce(ARGV[3], ARGV[4], said or version)
+announce('t', ARGV[6], version)
 keep()
 return version
 `,
 )
 
-/** KEYS 4: the epoch. ARGV 3: 'new', or 'known' to make one only if there is none. Replies with the epoch, and the one before or 0. */
+/**
+ * Breaks all fences of a bucket. ARGV 3: not from this time on, 4 and 5: kind and name of the message, 6: the version that it speaks
+ * of, '' for the one that it is given here. Replies with the version given.
+ */
+export const BREAK_ALL = script(
+  CLOCK,
+  BUS,
+  BEFORE,
+  `
+local said = tonumber(ARGV[6])
+if said and ARGV[4] == 'c' then seq = math.max(seq, said) end
+local version = tick()
+redis.call('HSET', KEYS[2], '*', digits(version) .. (said and '/' .. digits(said) or ''))
+announce(ARGV[4], ARGV[5], said or version)
+keep()
+return version
+`,
+)
+
+/**
+ * KEYS 4: the epoch. ARGV 3: not from this time on, 4 and 5: when it was made, if it comes late, 6: 'new', or 'known' to make one only
+ * if there is none. Replies with the epoch.
+ */
 export const EPOCH = script(
   CLOCK,
   BUS,
+  BEFORE,
+  RAISED,
   `
-local before = tonumber(redis.call('GET', KEYS[4]) or 0) or 0
-if ARGV[3] == 'known' and before > 0 then return { before, before } end
-local epoch = tick()
+local stored = tonumber(redis.call('GET', KEYS[4]) or 0) or 0
+if ARGV[6] == 'known' and stored > 0 then return stored end
+local epoch = raised(stored)
+if not epoch then return stored end
 redis.call('SET', KEYS[4], digits(epoch))
-redis.call('HSET', KEYS[2], '*', digits(epoch))
+redis.call('HSET', KEYS[2], '*', digits(from and tick() or epoch) .. '/' .. digits(epoch))
 announce('c', '', epoch)
 keep()
-return { epoch, before }
+return epoch
+`,
+)
+
+/** KEYS: entries; ARGV 1: a version. Removes those that are not newer, and replies how many. */
+export const REMOVE = script(
+  VERSION_OF,
+  `
+local old = {}
+for i = 1, #KEYS do
+  if version_of(KEYS[i]) <= tonumber(ARGV[1]) then old[#old + 1] = KEYS[i] end
+end
+if #old == 0 then return 0 end
+return redis.call('UNLINK', unpack(old))
 `,
 )
 

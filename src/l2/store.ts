@@ -4,7 +4,7 @@
  * Names are strings that identify entries within the store's namespace (see names.ts). Always true: of two writes of one name the
  * one with the higher version is the later; a fenced write that finds its fence broken changes nothing.
  * Every promise rejects with a HitpathError: L2_TIMEOUT when the deadline passed, L2_UNAVAILABLE when there is no connection,
- * L2_ERROR when the server answered with an error, CLOSED after close().
+ * L2_ERROR when the server answered with an error, CLOSED after close(). `undone` tells of an outage in which nothing was done.
  */
 import type { Bytes, Signal } from '../platform.js'
 
@@ -26,12 +26,26 @@ export interface L2Write {
   readonly ttlMs: number
   /** The write happens only while this holds. */
   readonly fence?: Fence
-  /** The write happens only if the stored version is not higher: a write that was made then and comes late. */
+  /** A write that was made at this time, in the server's µs, and comes late: it happens only if the name was not changed since. */
   readonly notAfter?: number
+  /** With `notAfter`: what the same origin has changed came before this write, whatever its version. */
+  readonly ownFirst?: boolean
+  /** With `notAfter`, and not with `ownFirst`: it happens only if there is no entry, however old. */
+  readonly onlyIfAbsent?: boolean
 }
 
-/** Version of the write; undefined when a fence or a newer version kept it out. */
+/**
+ * Version of the write; undefined when a fence or a newer change kept it out. 0 when it came late and cannot be told from the
+ * changes made since: then the name is deleted.
+ */
 export type Written = number | undefined
+
+/** When a change was made that comes late: not before `from` and not after `to`, in the server's µs. */
+export interface Moment {
+  /** Of a tag or a clear it is even, and becomes the version. */
+  readonly from: number
+  readonly to: number
+}
 
 export interface Deleted {
   /** Whether there was an entry. */
@@ -42,19 +56,21 @@ export interface Deleted {
 export interface CallOptions {
   /** Who writes: messages that come back are recognised by it. */
   readonly origin: string
-  /** Of sets: the server's time in µs from which on nothing may happen, because the caller has given up; then L2_UNAVAILABLE. */
+  /** The server's time in µs from which on nothing may happen, because the caller has given up; then L2_UNAVAILABLE. */
   readonly before?: number
+  /** Of invalidations that come late: what is newer stays as it is, and the same call again changes nothing. */
+  readonly made?: Moment
+}
+
+export interface DeleteOptions extends CallOptions {
+  /** Of deletions that come late, by name: an entry that is newer, in the server's µs, stays. */
+  readonly notAfter?: ReadonlyMap<string, number>
 }
 
 /** Names that a scan went through, for progress. */
 export interface PatternProgress {
   readonly scanned: number
   readonly deleted: number
-}
-
-/** Told, before an invalidation resolves, the version that was replaced by it, 0 for none. */
-export interface Replacing {
-  readonly onReplaced?: (version: number) => void
 }
 
 /** Values that a read of many has found already: `values[i]` is that of the name at `from + i`, or at `places[from + i]` where places are given. */
@@ -98,19 +114,22 @@ export interface L2Store {
 
   set(write: L2Write, options: CallOptions): Promise<Written>
   setMany(writes: readonly L2Write[], options: CallOptions): Promise<Written[]>
-  delete(name: string, options: CallOptions): Promise<Deleted>
-  deleteMany(names: readonly string[], options: CallOptions): Promise<Deleted[]>
+  delete(name: string, options: DeleteOptions): Promise<Deleted>
+  deleteMany(names: readonly string[], options: DeleteOptions): Promise<Deleted[]>
   /** Deletes what matches the glob (of the caller's string keys; numbers and digests never match), and says how many. */
   deletePattern(
     glob: string,
     options: CallOptions & { onProgress?: (p: PatternProgress) => void; signal?: Signal },
   ): Promise<number>
   /** Makes every entry of the namespace invalid at once, then removes their bytes in the background. Returns the new epoch. */
-  clear(options: CallOptions & Replacing): Promise<number>
+  clear(options: CallOptions): Promise<number>
 
-  /** Versions of tags, aligned; a tag without one gets it. They live at least `ttlMs` from now. */
+  /**
+   * Versions of tags, aligned; a tag without one gets an odd one, an invalidation gives an even one: an odd version says that there is
+   * no invalidation of which anything is known. They live at least `ttlMs` from now.
+   */
   tagVersions(tags: readonly string[], ttlMs: number): Promise<number[]>
-  invalidateTag(tag: string, options: CallOptions & Replacing): Promise<number>
+  invalidateTag(tag: string, options: CallOptions): Promise<number>
   /** The epoch of the namespace: the version of its last clear, or of when it was first asked for. */
   epoch(): Promise<number>
 

@@ -178,20 +178,42 @@ export class Core<V> {
     return this.serverClock.known ? this.serverClock.offset : Date.now() - this.time.now()
   }
 
-  /** The server's microseconds, never the same twice: the version of what the server has not seen. */
-  stamp(): number {
-    const now = Math.floor((this.time.now() + this.serverOffset) * 1000)
-    this.#lastStamp = Math.max(this.#lastStamp + 1, now)
+  /**
+   * The server's microseconds, for certain not ahead of it, never the same twice, and behind every version that came from it: the version
+   * of what the server has not seen.
+   */
+  stamp(above = 0): number {
+    const doubt = this.serverClock.known ? this.serverClock.uncertainty : 0
+    const now = Math.floor((this.time.now() + this.serverOffset - doubt) * 1000)
+    this.#lastStamp = Math.max(this.#lastStamp + 1, now, above + 1)
     return this.#lastStamp
   }
 
+  /** A stamp for an invalidation: even. */
+  evenStamp(above = 0): number {
+    const stamp = this.stamp(above)
+    return stamp % 2 === 0 ? stamp : this.stamp()
+  }
+
+  /** The server gave this version, so its clock has come to it. One beyond what its clock may say is not believed. */
+  saw(version: number): void {
+    const { known, uncertainty } = this.serverClock
+    if (version <= this.#lastStamp || !known) return
+    if (version <= (this.time.now() + this.serverOffset + uncertainty) * 1000) this.#lastStamp = version
+  }
+
+  /** Milliseconds after which a call of the second tier is given up. */
+  get givesUpAfterMs(): number {
+    return Math.min(this.settings.l2TimeoutMs, this.l2?.timeoutMs ?? Infinity)
+  }
+
   /**
-   * Who sets, and until when in the server's µs: a set that arrives after its caller may have given it up must not happen, since it would
+   * Who changes, and until when in the server's µs: what arrives after its caller may have given it up must not happen, since it would
    * win over what this process queued meanwhile.
    */
   bySet(): CallOptions {
     const { origin, serverClock } = this
-    const limit = Math.min(this.settings.l2TimeoutMs, this.l2?.timeoutMs ?? Infinity)
+    const limit = this.givesUpAfterMs
     if (!serverClock.known || limit === Infinity) return { origin }
     const lasts = limit - Math.min(serverClock.uncertainty, limit / 2)
     return { origin, before: (this.time.now() + serverClock.offset + lasts) * 1000 }
@@ -240,6 +262,7 @@ export class Core<V> {
 
   raiseEpoch(version: number): void {
     if (!(version > this.epoch)) return
+    this.saw(version)
     this.epoch = version
     this.flush()
   }
@@ -263,8 +286,9 @@ export class Core<V> {
     if (entry.bound !== this.pass && !this.#bind(entry)) return 'invalid'
     if (!tagsOfEntryHold(entry)) return 'invalid'
     if (this.unlinkedSince !== undefined && this.#slow) {
-      const confirmed = Math.max(this.unlinkedSince, entry.born)
       const now = this.time.now()
+      const born = this.shared ? now - (monotonicNow() - entry.born) : entry.born
+      const confirmed = Math.max(this.unlinkedSince, born)
       if (now >= confirmed + this.settings.whenUnlinked)
         return now <= entry.deadAt && keptForGrace(entry) ? 'stale' : 'invalid'
     }
@@ -316,6 +340,7 @@ export class Core<V> {
   ): boolean {
     if (!policy.l1 || this.closed) return false
     const now = this.time.now()
+    this.saw(entry.version)
     this.date(entry, policy, now)
     const last = keptForGrace(entry) ? entry.deadAt : entry.until
     const present = this.peek(l1)

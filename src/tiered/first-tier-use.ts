@@ -66,11 +66,13 @@ export function newThreads(): SharedArrayBuffer {
   return threads
 }
 
-/** Threads that share a first tier write as one: what one of them removed is removed for all. */
+/**
+ * Threads that share a first tier write as one, since what one of them removed is removed for all: their origins are alike up to the dot.
+ * Each has a queue of its own, so what follows tells them apart.
+ */
 export function originOf(threads: SharedArrayBuffer | undefined): string {
-  const bytes =
-    threads === undefined
-      ? randomBytes(ORIGIN_BYTES)
-      : Buffer.from(new Uint8Array(threads).slice(ORIGIN_AT, ORIGIN_AT + ORIGIN_BYTES))
-  return bytes.toString('base64url')
+  const own = randomBytes(ORIGIN_BYTES).toString('base64url')
+  if (threads === undefined) return own
+  const common = new Uint8Array(threads).slice(ORIGIN_AT, ORIGIN_AT + ORIGIN_BYTES)
+  return `${Buffer.from(common).toString('base64url')}.${own}`
 }

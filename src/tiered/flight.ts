@@ -26,10 +26,10 @@ export class Flight<V> {
   #aborted: unknown
   #waiters = 0
   #held = false
-  /** The name was invalidated, or written by its owner, since this began. */
-  overtaken = false
   /** The second tier had it, no factory ran. */
   answered = false
+  #overtaken = false
+  #onOvertaken: (() => void) | undefined
   /** Where the value came from was told. */
   settled = false
 
@@ -40,6 +40,27 @@ export class Flight<V> {
       this.settled = true
     }
     this.#done.then(end, end)
+  }
+
+  /** The name was invalidated, or written by its owner, since this began, or nobody waits any more. */
+  get overtaken(): boolean {
+    return this.#overtaken
+  }
+
+  /** Nobody joins it any more, but others still wait for it: it may be what changed the name. */
+  outdate(): void {
+    this.#overtaken = true
+  }
+
+  overtake(): void {
+    this.#overtaken = true
+    this.#onOvertaken?.()
+    this.#onOvertaken = undefined
+  }
+
+  /** Calls back once it is overtaken. */
+  whenOvertaken(call: () => void): void {
+    this.#onOvertaken = call
   }
 
   /** Aborted when nobody waits any more. Made when it is asked for. */
@@ -61,9 +82,9 @@ export class Flight<V> {
   }
 
   abort(reason: unknown): void {
-    this.overtaken = true
     this.#aborted = reason
     this.#controller?.abort(reason)
+    this.overtake()
   }
 
   /** The value, or the stale one, as this waiter's options say. @throws what the factory threw, FACTORY_TIMEOUT, the signal's reason */

@@ -13,6 +13,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export class BusLink {
   readonly #core: Core<unknown>
+  readonly #family: string
   readonly #onUp: () => void
   readonly #hasChildren: () => boolean
   readonly #unsubscribe: (() => void)[] = []
@@ -22,6 +23,7 @@ export class BusLink {
 
   constructor(core: Core<unknown>, onUp: () => void, hasChildren: () => boolean) {
     this.#core = core
+    this.#family = familyOf(core.origin)
     this.#onUp = onUp
     this.#hasChildren = hasChildren
     const { bus } = core
@@ -42,7 +44,7 @@ export class BusLink {
 
   apply({ kind, name, version, origin }: BusMessage): void {
     const core = this.#core
-    const foreign = origin !== core.origin
+    const foreign = familyOf(origin) !== this.#family
     if (foreign) core.recorder.invalidated(kind)
     switch (kind) {
       case 'set':
@@ -56,7 +58,7 @@ export class BusLink {
       case 'pattern':
         if (foreign) {
           core.generations.bumpAll()
-          for (const flight of core.flights.values()) flight.overtaken = true
+          for (const flight of core.flights.values()) flight.overtake()
           erasePattern(core, name, this.#hasChildren())
         }
         break
@@ -74,7 +76,7 @@ export class BusLink {
     core.epochKnown = core.l2 === undefined
     core.tags.forget()
     core.flush()
-    for (const flight of core.flights.values()) flight.overtaken = true
+    for (const flight of core.flights.values()) flight.overtake()
     this.#wakeAll()
     if (core.events.wants('invalidate'))
       core.events.emit('invalidate', { kind: 'gap', target: reason, foreign: true })
@@ -88,7 +90,8 @@ export class BusLink {
     else core.ownWrites.bump(name)
     // Of the threads that share an origin each breaks its own.
     const flight = foreign || core.shared ? core.flights.get(name) : undefined
-    if (flight !== undefined) flight.overtaken = true
+    if (foreign) flight?.overtake()
+    else flight?.outdate()
     core.drop({ name, l1 }, version)
     this.#wake(name)
   }
@@ -100,7 +103,7 @@ export class BusLink {
       core.epochKnown = false
       core.flush()
     }
-    for (const flight of core.flights.values()) flight.overtaken = true
+    for (const flight of core.flights.values()) flight.overtake()
     this.#wakeAll()
   }
 
@@ -145,4 +148,10 @@ export class BusLink {
   #wakeAll(): void {
     for (const name of [...this.waiting.keys()]) this.#wake(name)
   }
+}
+
+/** Threads that share a first tier are one family. */
+function familyOf(origin: string): string {
+  const dot = origin.indexOf('.')
+  return dot < 0 ? origin : origin.slice(0, dot)
 }

@@ -139,6 +139,12 @@ export class Loader<V> {
     }
     const held = claim
     const renewal = setInterval(() => claims.renew(held, monotonicNow(), CLAIM_MS), RENEW_MS)
+    const giveBack = (): void => {
+      clearInterval(renewal)
+      claims.give(held)
+    }
+    // What it may yet bring is worth no wait to anybody.
+    flight.whenOvertaken(giveBack)
     try {
       // Who held it before may have put it here since we looked.
       const present = core.peek(named.l1)
@@ -146,8 +152,7 @@ export class Loader<V> {
         return present
       return await this.#compute(job, flight, stale, reached)
     } finally {
-      clearInterval(renewal)
-      claims.give(held)
+      giveBack()
     }
   }
 
@@ -245,9 +250,7 @@ export class Loader<V> {
   ): Promise<Guarded[]> {
     const core = this.#core
     const { l2 } = core
-    // The estimate may be ahead of the server: a change made just after must not look older than what stays here.
-    const { known: sampled, uncertainty } = core.serverClock
-    const stamp = core.stamp() - (sampled ? Math.ceil(uncertainty * 1000) : 0)
+    const stamp = core.stamp()
     const tokens = all.map(({ name }) => core.generations.token(name))
     const epoch = core.epoch
     const fenced = l2 !== undefined && policy.l2 && reached && !core.guard.open && core.epochKnown
@@ -318,6 +321,7 @@ export class Loader<V> {
     }
     if (writes.length > 0) await this.#write(writes, written)
     for (const out of outgoing) {
+      if (out?.local === true) this.#invite(out)
       if (out?.keep === true && !(out.local && out.made.flight.overtaken))
         core.put(out.made.named, out.entry, out.made.guarded.token, out.policy)
     }
@@ -352,6 +356,7 @@ export class Loader<V> {
       made,
       entry,
       policy: { ...policy, l1Ttl: policy.l1Ttl < policy.ttl ? Math.min(policy.l1Ttl, l1Ttl) : l1Ttl },
+      ttlMs: lives + grace,
       keep: tagged !== undefined,
       local: true,
       write: undefined,
@@ -359,9 +364,27 @@ export class Loader<V> {
     const { fence } = guarded
     if (tagged === undefined) core.counters.fencedOut++
     else if (fence !== undefined && policy.l2 && !this.#replayer.queue.blocks(named.name)) {
-      out.write = { name: named.name, bytes: this.#encoded(entry), ttlMs: lives + grace, fence }
+      out.write = { name: named.name, bytes: this.#encoded(entry), ttlMs: out.ttlMs, fence }
     }
     return out
+  }
+
+  /**
+   * What the second tier did not take is offered to it again later, as of when its computation began: it gets in only if the name was not
+   * changed since, and is valid only if its tags were not. Left out is what cannot be judged so: when the server's clock or the state of
+   * a tag is not known, and what was overtaken here.
+   */
+  #invite({ made, entry, policy, keep, ttlMs }: Outgoing<V>): void {
+    const { generations, serverClock, l2 } = this.#core
+    const { named, guarded, flight } = made
+    if (l2 === undefined || !policy.l2 || !keep || !serverClock.known) return
+    if (flight.overtaken || !generations.unchanged(guarded.token)) return
+    const from = guarded.fence?.version ?? guarded.stamp
+    entry.version = from
+    const { name } = named
+    const at = { from, to: from }
+    const guest = { name, bytes: this.#encoded(entry), ttlMs, tags: entry.tagNames ?? [], at }
+    if (this.#replayer.queue.invite(guest)) this.#replayer.queued()
   }
 
   #encoded(entry: Entry<V>): Buffer {
@@ -386,10 +409,9 @@ export class Loader<V> {
     const core = this.#core
     const l2 = core.l2 as L2Store
     try {
-      const versions = await core.guard.run(async () => {
-        const by = core.bySet()
-        return writes.length === 1 ? [await l2.set(writes[0] as L2Write, by)] : await l2.setMany(writes, by)
-      })
+      const versions = await this.#replayer.changes.run(async (by) =>
+        writes.length === 1 ? [await l2.set(writes[0] as L2Write, by)] : await l2.setMany(writes, by),
+      )
       for (const [i, out] of written.entries()) {
         const version = versions[i]
         out.local = false
@@ -420,7 +442,8 @@ export class Loader<V> {
       const versions: number[] = []
       for (const { tag, version } of states) {
         const before = known.get(tag)
-        if (before === undefined && version > since) return undefined
+        // An odd version, however new, was given to a tag of which no invalidation is known.
+        if (before === undefined && version > since && version % 2 !== 1) return undefined
         versions.push(before ?? version)
       }
       return { states, versions }
@@ -446,6 +469,7 @@ interface Outgoing<V> {
   readonly made: Made<V>
   readonly entry: Entry<V>
   readonly policy: Policy
+  readonly ttlMs: number
   /** Whether it may be put into the first tier. */
   keep: boolean
   /** The second tier did not vouch for it. */

@@ -6,35 +6,49 @@
  * later at random, so that processes do not come back together.
  */
 import { HitpathError } from '../errors.js'
-import { globMatches } from '../l2/glob.js'
-import { type QueuedWrite, ReplayQueue } from '../l2/replay-queue.js'
-import type { L2Store, L2Write } from '../l2/store.js'
+import type {
+  QueuedClear,
+  QueuedDelete,
+  QueuedPattern,
+  QueuedSet,
+  QueuedTag,
+  QueuedWrite,
+} from '../l2/queued.js'
+import { type DropReason, ReplayQueue } from '../l2/replay-queue.js'
+import type { CallOptions, L2Store, L2Write, Moment } from '../l2/store.js'
+import { Changes } from './changes.js'
 import type { Core } from './core.js'
 
 const MIN_WAIT_MS = 20
 const JITTER = 0.25
 /** How often a batch may be refused by the server before its sets are given up. */
 const MAX_REFUSALS = 3
+const TOLD: Readonly<Record<DropReason, string>> = {
+  room: 'no room for a set',
+  guests: 'no room for the value of a factory',
+  expired: 'the time of a set is over',
+  invalidations: 'so many invalidations that they became a clear',
+}
 
 export class Replayer {
   readonly queue: ReplayQueue
+  readonly changes: Changes
   readonly #core: Core<unknown>
   #draining: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #refusals = 0
-  /** What was invalidated in this replay: sets that were queued after it were made after it. */
-  readonly #tags = new Map<string, Raised>()
-  readonly #patterns: { readonly glob: string; readonly at: ReadonlyMap<number, number> }[] = []
-  #epoch: Raised | undefined
+  /** The epoch that a clear of this replay made: what stands in the queue behind it was made after it. */
+  #ownEpoch: number | undefined
 
   constructor(core: Core<unknown>) {
     this.#core = core
+    this.changes = new Changes(core)
     const { maxEntries, maxBytes } = core.settings.replay
     this.queue = new ReplayQueue({
       maxSets: maxEntries,
       maxInvalidations: 2 * maxEntries,
       maxBytes,
-      onDrop: (reason, sets) => core.tellDrop(`replay: ${reason}`, sets),
+      onDrop: (reason, count) => core.tellDrop(`replay: ${TOLD[reason]}`, count),
     })
   }
 
@@ -55,11 +69,7 @@ export class Replayer {
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined
       if (this.queue.size > 0) this.#schedule()
-      else {
-        this.#tags.clear()
-        this.#patterns.length = 0
-        this.#epoch = undefined
-      }
+      else this.#ownEpoch = undefined
     })
     return this.#draining
   }
@@ -67,10 +77,12 @@ export class Replayer {
   close(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.changes.close()
   }
 
   async #drain(): Promise<void> {
     const core = this.#core
+    await this.changes.settled()
     while (this.queue.size > 0 && !core.closed) {
       const batch = this.queue.next()
       if (batch.length === 0) continue
@@ -90,81 +102,82 @@ export class Replayer {
   async #write(batch: readonly QueuedWrite[]): Promise<void> {
     const core = this.#core
     const l2 = core.l2 as L2Store
-    const by = { origin: core.origin }
-    const first = batch[0] as QueuedWrite
-    switch (first.kind) {
-      case 'set': {
-        const writes = (batch as readonly L2Write[]).map((write) => ({
-          ...write,
-          bytes: restamped(write.bytes, this.#tags, this.#epoch, core.serverClock.uncertainty * 1000),
-          notAfter: this.#notAfter(write),
-        }))
-        const versions = await core.guard.run(() => l2.setMany(writes, by))
-        for (const [i, { name }] of writes.entries()) {
-          // Somebody wrote it meanwhile: theirs holds.
-          const l1 = versions[i] === undefined ? core.names.l1Of(name) : undefined
-          if (l1 !== undefined) core.drop({ name, l1 }, Infinity)
-        }
-        return
-      }
+    const { changes } = this
+    switch ((batch[0] as QueuedWrite).kind) {
+      case 'set':
+        return await this.#set(batch as readonly QueuedSet[])
       case 'delete': {
-        const names = batch.map((write) => (write as { readonly name: string }).name)
-        await core.guard.run(() => l2.deleteMany(names, by))
+        const deletions = batch as readonly QueuedDelete[]
+        const names = deletions.map(({ name }) => name)
+        const notAfter = new Map(
+          deletions.flatMap(({ name, at }) => (at === undefined ? [] : [[name, at.to]])),
+        )
+        await changes.run((by) => l2.deleteMany(names, { ...by, notAfter }))
         return
       }
       case 'tag':
-        for (const write of batch) {
-          const { tag } = write as { readonly tag: string }
-          let from = Infinity
-          const onReplaced = (version: number): void => {
-            from = version
-          }
-          const to = await core.guard.run(() => l2.invalidateTag(tag, { ...by, onReplaced }))
-          core.tags.merge(tag, to)
-          this.#tags.set(tag, { from, to })
+        for (const write of batch as readonly QueuedTag[]) {
+          const { tag, at } = write
+          core.tags.merge(tag, await changes.run((by) => l2.invalidateTag(tag, late(by, at))))
           this.queue.done([write])
         }
         return
       case 'pattern':
-        for (const write of batch) {
-          const { glob } = write as { readonly glob: string }
-          await core.guard.run(() => l2.deletePattern(glob, by), Infinity)
-          this.#patterns.push({ glob, at: await this.#clocks() })
+        for (const write of batch as readonly QueuedPattern[]) {
+          const { glob, at } = write
+          await changes.run((by) => l2.deletePattern(glob, late(by, at)), Infinity)
           this.queue.done([write])
         }
         return
       case 'clear': {
-        let from = Infinity
-        const onReplaced = (epoch: number): void => {
-          from = epoch
-        }
-        const to = await core.guard.run(() => l2.clear({ ...by, onReplaced }))
-        this.#epoch = { from, to }
-        core.raiseEpoch(to)
+        const { at } = batch[0] as QueuedClear
+        const epoch = await changes.run((by) => l2.clear(late(by, at)))
+        this.#ownEpoch = at === undefined || epoch <= at.to + 1 ? epoch : undefined
+        core.raiseEpoch(epoch)
       }
     }
   }
 
   /**
-   * A set that was queued after a pattern or a clear comes after it, whatever its own time: what that removed cannot win over it. Anything
-   * written since is newer still.
+   * What this process changed came before, in the order of the queue; of what others changed the server decides which is newer. The value
+   * of a factory, that nobody was promised, replaces nothing: two processes may be wrong by some milliseconds about who was first.
    */
-  #notAfter({ name, notAfter }: L2Write): number {
-    let latest = Math.max(notAfter as number, this.#epoch?.to ?? 0)
-    for (const { glob, at } of this.#patterns) {
-      if (name.startsWith('s') && globMatches(glob, name.slice(1)))
-        latest = Math.max(latest, at.get((this.#core.l2 as L2Store).bucketOf(name)) ?? 0)
+  async #set(batch: readonly QueuedSet[]): Promise<void> {
+    const core = this.#core
+    const l2 = core.l2 as L2Store
+    const epoch = await core.guard.run(() => l2.epoch())
+    core.raiseEpoch(epoch)
+    const versionOf = await this.#tagVersions(batch)
+    const writes = batch.map(({ name, bytes, ttlMs, at, guest }): L2Write => {
+      // It was made after that clear, whether or not this process had heard of it.
+      const valid = at.from >= epoch || (epoch === this.#ownEpoch && !guest)
+      const current = under(bytes, valid ? epoch : undefined, (tag, made) => {
+        const version = versionOf.get(tag) ?? Infinity
+        // Even: invalidated. Odd: never was, but may have got its version after the set was made.
+        return version <= made || (version % 2 === 1 && !guest) ? version : made
+      })
+      return { name, bytes: current, ttlMs, notAfter: at.from, ownFirst: !guest, onlyIfAbsent: guest }
+    })
+    const versions = await this.changes.run((by) => l2.setMany(writes, by))
+    let untold = 0
+    for (const [i, { name, guest }] of batch.entries()) {
+      const version = versions[i]
+      if (version !== undefined && version > 0) continue
+      if (version === 0 && !guest) untold++
+      // Somebody changed it meanwhile: theirs holds.
+      const l1 = core.names.l1Of(name)
+      if (l1 !== undefined) core.drop({ name, l1 }, Infinity)
     }
-    return latest
+    if (untold > 0) core.tellDrop('replay: cannot be told from newer changes', untold)
   }
 
-  /** What the version clock of each bucket says. */
-  async #clocks(): Promise<ReadonlyMap<number, number>> {
-    const l2 = this.#core.l2 as L2Store
-    const probes = new Map<number, string>()
-    for (let i = 0; probes.size < l2.buckets; i++) probes.set(l2.bucketOf(`s${i}`), `s${i}`)
-    const fences = await this.#core.guard.run(() => l2.fences([...probes.values()]))
-    return new Map([...probes.keys()].map((bucket, i) => [bucket, fences[i]?.version ?? 0]))
+  /** As they are in the second tier: an entry that says more would make others doubt all that it has of the tag. */
+  async #tagVersions(batch: readonly QueuedSet[]): Promise<ReadonlyMap<string, number>> {
+    const core = this.#core
+    const tags = [...new Set(batch.flatMap((write) => write.tags))]
+    if (tags.length === 0) return new Map()
+    const versions = await core.guard.run(() => (core.l2 as L2Store).tagVersions(tags, core.tagLifeMs))
+    return new Map(tags.map((tag, i) => [tag, versions[i] as number]))
   }
 
   #refused(batch: readonly QueuedWrite[], error: unknown): void {
@@ -175,7 +188,10 @@ export class Replayer {
     this.#refusals = 0
     const sets = batch.filter((write) => write.kind === 'set')
     if (sets.length === 0) return
-    for (const { name } of sets) this.queue.delete(name)
+    for (const { name, at, guest } of sets) {
+      if (guest) this.queue.withdraw(name)
+      else this.queue.delete(name, at)
+    }
     core.tellDrop('replay: refused by the second tier', sets.length)
   }
 
@@ -193,41 +209,28 @@ export class Replayer {
   }
 }
 
+function late(by: CallOptions, made: Moment | undefined): CallOptions {
+  return made === undefined ? by : { ...by, made }
+}
+
+const EPOCH_AT = 40
+const TAG_COUNT_AT = 36
 const TAGS_AT = 48
 const TAG_HEAD_BYTES = 10
 
-/** A version that a replayed invalidation replaced, and the one that it was given. */
-interface Raised {
-  readonly from: number
-  readonly to: number
-}
-
-/**
- * The envelope, made under the versions that invalidations queued before it were given. Where the version that these replaced is newer than
- * the one that the envelope was made under, somebody else invalidated too, perhaps after it was made: it keeps its version, and is invalid.
- * `doubt`: µs by which the estimate of the server's clock, that made the version, may be wrong.
- */
-function restamped(
+/** The envelope, made under another epoch and other versions of its tags. */
+function under(
   bytes: Uint8Array,
-  tags: ReadonlyMap<string, Raised>,
-  epoch: Raised | undefined,
-  doubt: number,
+  epoch: number | undefined,
+  versionOf: (tag: string, made: number) => number,
 ): Uint8Array {
-  if (tags.size === 0 && epoch === undefined) return bytes
   const copy = Buffer.from(bytes)
-  raise(copy, TAGS_AT - 8, epoch, doubt)
-  for (let left = copy.readUInt16LE(36), at = TAGS_AT; left > 0; left--) {
+  if (epoch !== undefined) copy.writeDoubleLE(epoch, EPOCH_AT)
+  for (let left = copy.readUInt16LE(TAG_COUNT_AT), at = TAGS_AT; left > 0; left--) {
     const nameBytes = copy.readUInt16LE(at + 8)
     const tag = copy.toString('utf8', at + TAG_HEAD_BYTES, at + TAG_HEAD_BYTES + nameBytes)
-    raise(copy, at, tags.get(tag), doubt)
+    copy.writeDoubleLE(versionOf(tag, copy.readDoubleLE(at)), at)
     at += TAG_HEAD_BYTES + nameBytes
   }
   return copy
-}
-
-function raise(bytes: Buffer, at: number, raised: Raised | undefined, doubt: number): void {
-  if (raised === undefined) return
-  const made = bytes.readDoubleLE(at)
-  const older = raised.from === made || raised.from <= made - doubt
-  if (older && made < raised.to) bytes.writeDoubleLE(raised.to, at)
 }

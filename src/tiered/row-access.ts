@@ -9,7 +9,6 @@
 import { encodeEnvelope } from '../codec/envelope.js'
 import type { L2Store } from '../l2/store.js'
 import type { Core } from './core.js'
-import { entryValue } from './entry.js'
 import { closedError } from './guard.js'
 import type { Named } from './names.js'
 import type { Policies } from './options.js'

@@ -2,14 +2,14 @@
  * Writes, deletions and invalidations by the caller.
  *
  * Always true: what was removed from the first tier before the second was told is removed once more after, so that a read in between
- * leaves nothing behind; a change that the second tier could not take stands in the replay queue, in the order of the calls, and its
- * result says so.
+ * leaves nothing behind; a change that the second tier could not take stands in the replay queue, in the order of the calls, or is a
+ * set that was refused for lack of room, and its result says so.
  */
 import { encodeEnvelope } from '../codec/envelope.js'
 import type { Token } from '../coherence/generations.js'
 import type { TagState } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
-import type { L2Store, L2Write, Written } from '../l2/store.js'
+import type { CallOptions, L2Store, L2Write, Moment, Written } from '../l2/store.js'
 import { type Core, entryOf } from './core.js'
 import type { Entry } from './entry.js'
 import { isOutage } from './guard.js'
@@ -22,6 +22,12 @@ import type { Start } from './start.js'
 export interface WriteResult {
   /** The second tier could not be reached: the change stands in the replay queue, and holds in this process until then. */
   readonly queued: boolean
+  /**
+   * Of a set only: the second tier could not be reached, and there was no room in the replay queue, or no way to say when the set was
+   * made as the second tier was never reached. The value is in the first tier of this process alone, until the
+   * deletion of the name has reached the second.
+   */
+  readonly refused?: true
 }
 
 export interface DeleteResult extends WriteResult {
@@ -53,6 +59,7 @@ interface Prepared<V> {
 
 const DONE: WriteResult = Object.freeze({ queued: false })
 const QUEUED: WriteResult = Object.freeze({ queued: true })
+const REFUSED: WriteResult = Object.freeze({ queued: false, refused: true })
 
 export class Writer<V> {
   readonly #core: Core<V>
@@ -79,22 +86,24 @@ export class Writer<V> {
     for (const { named } of all) this.#overtake(named.name)
     const reachable = await this.#reachable(all.map(({ named }) => named))
     const states = await this.#states(all, reachable)
-    const prepared = all.map((outgoing) => this.#prepare(outgoing, states))
-    if (core.l2 === undefined) return prepared.map((one) => this.#stored(one, undefined))
-    const direct: Prepared<V>[] = []
-    const results = new Map<Prepared<V>, WriteResult>()
-    for (const one of prepared) {
-      if (one.write === undefined) results.set(one, this.#stored(one, undefined))
-      else if (states === undefined || this.#replayer.queue.blocks(one.named.name))
-        results.set(one, this.#enqueue(one))
-      else direct.push(one)
+    const { queue } = this.#replayer
+    const results = new Array<WriteResult>(all.length)
+    const direct: (readonly [at: number, Prepared<V>])[] = []
+    for (const [i, outgoing] of all.entries()) {
+      const { named, policy } = outgoing
+      const shared = core.l2 !== undefined && policy.l2
+      if (shared && (states === undefined || queue.blocks(named.name))) results[i] = this.#enqueue(outgoing)
+      else if (shared) direct.push([i, this.#prepare(outgoing, states)])
+      else results[i] = this.#stored(this.#prepare(outgoing, states), undefined)
     }
     if (direct.length > 0) {
-      const versions = await this.#write(direct.map(({ write }) => write as L2Write))
-      for (const [i, one] of direct.entries())
-        results.set(one, versions === undefined ? this.#enqueue(one) : this.#stored(one, versions[i]))
+      const versions = await this.#write(direct.map(([, { write }]) => write as L2Write))
+      for (const [at, [i, one]] of direct.entries()) {
+        results[i] =
+          versions === undefined ? this.#enqueue(all[i] as Outgoing<V>) : this.#stored(one, versions[at])
+      }
     }
-    return prepared.map((one) => results.get(one) as WriteResult)
+    return results
   }
 
   async delete(named: Named): Promise<DeleteResult> {
@@ -111,13 +120,13 @@ export class Writer<V> {
     const names = all.map(({ name }) => name)
     const reached =
       (await this.#reachable(all)) && !names.some((name) => this.#replayer.queue.blocks(name))
-        ? await this.#attempt(() => l2.deleteMany(names, { origin: core.origin }), INVALIDATION)
+        ? await this.#change((by) => l2.deleteMany(names, by), INVALIDATION)
         : undefined
     for (const named of all) this.#remove(named)
     if (reached === undefined) {
-      for (const name of names) this.#replayer.queue.delete(name)
+      for (const name of names) this.#replayer.queue.delete(name, this.#now())
       this.#replayer.queued()
-    }
+    } else for (const { version } of reached) core.saw(version)
     for (const key of names) core.events.emit('delete', { key, queued: reached === undefined })
     return here.map((existed, i) =>
       this.#deleted(reached === undefined ? existed : (reached[i]?.existed ?? false), reached === undefined),
@@ -131,18 +140,23 @@ export class Writer<V> {
     const { l2 } = core
     if (l2 === undefined) {
       await core.tags.fetch([tag])
-      core.tags.merge(tag, core.stamp())
+      core.tags.merge(tag, core.evenStamp())
       core.generations.bumpAll()
       return this.#invalidated('tag', tag, false)
     }
     const version = (await this.#reachesAll())
-      ? await this.#attempt(() => l2.invalidateTag(tag, { origin: core.origin }), INVALIDATION)
+      ? await this.#change((by) => l2.invalidateTag(tag, by), INVALIDATION)
       : undefined
-    if (version !== undefined) core.tags.merge(tag, version)
-    else {
-      core.tags.merge(tag, core.stamp())
+    if (version !== undefined) {
+      core.saw(version)
+      core.tags.merge(tag, version)
+    } else {
+      // Were it done after all, sets that follow would be older than it.
+      await this.#replayer.changes.settled()
+      const stamp = core.evenStamp(core.tags.known(tag)?.version)
+      core.tags.merge(tag, stamp)
       core.generations.bumpAll()
-      this.#replayer.queue.invalidateTag(tag)
+      this.#replayer.queue.invalidateTag(tag, this.#replayer.changes.moment(stamp))
       this.#replayer.queued()
     }
     return this.#invalidated('tag', tag, version === undefined)
@@ -156,14 +170,11 @@ export class Writer<V> {
     const { l2 } = core
     if (l2 === undefined) return { ...this.#invalidated('pattern', glob, false), removed }
     const reached = (await this.#reachesAll())
-      ? await this.#attempt(() => l2.deletePattern(glob, { origin: core.origin }), {
-          ...INVALIDATION,
-          timeoutMs: Infinity,
-        })
+      ? await this.#change((by) => l2.deletePattern(glob, by), { ...INVALIDATION, timeoutMs: Infinity })
       : undefined
     this.#erase(glob)
     if (reached === undefined) {
-      this.#replayer.queue.invalidatePattern(glob)
+      this.#replayer.queue.invalidatePattern(glob, this.#now())
       this.#replayer.queued()
     }
     return { ...this.#invalidated('pattern', glob, reached === undefined), removed: reached ?? removed }
@@ -177,12 +188,14 @@ export class Writer<V> {
     const { l2 } = core
     if (l2 === undefined) return this.#invalidated('clear', '', false)
     const epoch = (await this.#reachable())
-      ? await this.#attempt(() => l2.clear({ origin: core.origin }), INVALIDATION)
+      ? await this.#change((by) => l2.clear(by), INVALIDATION)
       : undefined
     if (epoch !== undefined) core.raiseEpoch(epoch)
     else {
-      core.flush()
-      this.#replayer.queue.clear()
+      await this.#replayer.changes.settled()
+      const stamp = core.evenStamp(core.epoch)
+      core.raiseEpoch(stamp)
+      this.#replayer.queue.clear(this.#replayer.changes.moment(stamp))
       this.#replayer.queued()
     }
     return this.#invalidated('clear', '', epoch === undefined)
@@ -199,10 +212,11 @@ export class Writer<V> {
     if (core.l2 !== undefined && !reachable) return undefined
     const names = [...new Set(all.flatMap(({ tags }) => tags))]
     if (names.length === 0) return new Map()
-    const states = await this.#attempt(() => core.tagStates(names), GUARDED)
+    const states = await this.#attempt(() => core.tagStates(names))
     return states === undefined ? undefined : new Map(states.map((state) => [state.tag, state]))
   }
 
+  /** Without `states` it is made as of now: an invalidation of its tags that comes later is newer, one that came before is not. */
   #prepare(outgoing: Outgoing<V>, states: ReadonlyMap<string, TagState> | undefined): Prepared<V> {
     const core = this.#core
     const { named, value, policy, tags } = outgoing
@@ -211,8 +225,9 @@ export class Writer<V> {
     const ttl = core.jittered(policy.ttl, policy.jitter)
     const known = tags.map((tag) => states?.get(tag) ?? core.tags.known(tag))
     const version = core.stamp()
-    // Without its tags' versions an entry is made as of now: an invalidation that the queue sends later is newer.
-    const versions = known.map((state) => state?.version ?? version)
+    const versions = known.map((state) =>
+      states === undefined ? Math.max(state?.version ?? 0, version) : (state?.version ?? version),
+    )
     const allKnown = known.every((state) => state !== undefined)
     const entry = entryOf<V>(value, false, {
       freshUntil: now + ttl,
@@ -249,15 +264,17 @@ export class Writer<V> {
   #write(writes: readonly L2Write[]): Promise<Written[] | undefined> {
     const core = this.#core
     const l2 = core.l2 as L2Store
-    return this.#attempt(async () => {
-      const by = core.bySet()
-      return writes.length === 1 ? [await l2.set(writes[0] as L2Write, by)] : await l2.setMany(writes, by)
-    })
+    return this.#change(async (by) =>
+      writes.length === 1 ? [await l2.set(writes[0] as L2Write, by)] : await l2.setMany(writes, by),
+    )
   }
 
   #stored({ named, policy, entry, token }: Prepared<V>, version: Written): WriteResult {
     const core = this.#core
-    if (version !== undefined) entry.version = version
+    if (version !== undefined) {
+      entry.version = version
+      core.saw(version)
+    }
     this.#overtake(named.name)
     core.ownWrites.bump(named.name)
     if (!core.put(named, entry, token, policy)) core.drop(named, entry.version)
@@ -265,15 +282,23 @@ export class Writer<V> {
     return DONE
   }
 
-  #enqueue({ named, policy, entry, token, write }: Prepared<V>): WriteResult {
+  #enqueue(outgoing: Outgoing<V>): WriteResult {
     const core = this.#core
+    const { changes, queue } = this.#replayer
+    const { named, policy, entry, token, write } = this.#prepare(outgoing, undefined)
+    const { name } = named
     const { bytes, ttlMs } = write as L2Write
-    this.#replayer.queue.set(named.name, bytes, ttlMs, entry.version)
-    core.ownWrites.bump(named.name)
+    const at = changes.moment(entry.version)
+    const taken = at !== undefined && queue.set({ name, bytes, ttlMs, tags: outgoing.tags, at })
+    if (at === undefined) {
+      queue.delete(name, undefined)
+      core.tellDrop('replay: the server was never reached', 1)
+    }
+    core.ownWrites.bump(name)
     this.#replayer.queued()
     if (!core.put(named, entry, token, policy)) core.drop(named, entry.version)
-    if (core.events.wants('set')) core.events.emit('set', { key: named.name, queued: true })
-    return QUEUED
+    if (core.events.wants('set')) core.events.emit('set', { key: name, queued: taken })
+    return taken ? QUEUED : REFUSED
   }
 
   // ---- removals ----
@@ -301,11 +326,12 @@ export class Writer<V> {
   /** A computation that began before this call brings nothing that may be kept or joined. */
   #overtake(name: string): void {
     const flight = this.#core.flights.get(name)
-    if (flight !== undefined) flight.overtaken = true
+    if (flight !== undefined) flight.overtake()
+    this.#replayer.queue.withdraw(name)
   }
 
   #overtakeAll(): void {
-    for (const flight of this.#core.flights.values()) flight.overtaken = true
+    for (const flight of this.#core.flights.values()) flight.overtake()
   }
 
   #deleted(existed: boolean, queued: boolean): DeleteResult {
@@ -329,7 +355,7 @@ export class Writer<V> {
     const ready = await this.#attempt(async () => {
       await this.#start.ready()
       return true
-    }, GUARDED)
+    })
     return ready === true
   }
 
@@ -340,27 +366,32 @@ export class Writer<V> {
     return this.#replayer.queue.size === 0
   }
 
-  /** Undefined for an outage, which is reported; other errors are the caller's. */
+  /** When a change that is to be queued now is made. */
+  #now(): Moment | undefined {
+    return this.#replayer.changes.moment(this.#core.stamp())
+  }
+
+  #change<T>(call: (by: CallOptions) => Promise<T>, how: Attempt = {}): Promise<T | undefined> {
+    return this.#attempt(() => this.#replayer.changes.run(call, how.timeoutMs), how)
+  }
+
+  /** Undefined for an outage, which is reported; other errors are the caller's. `call` passes the guard itself. */
   async #attempt<T>(call: () => Promise<T>, how: Attempt = {}): Promise<T | undefined> {
-    const core = this.#core
     try {
-      return how.guarded === true ? await call() : await core.guard.run(call, how.timeoutMs)
+      return await call()
     } catch (error) {
       const refused = error instanceof HitpathError && error.code === 'L2_ERROR'
       if (!isOutage(error) && !(refused && how.never === 'lost')) throw error
-      core.report(error)
+      this.#core.report(error)
       return undefined
     }
   }
 }
 
 interface Attempt {
-  /** The call passes the guard itself. */
-  readonly guarded?: boolean
   /** What the server refuses is tried again later too. */
   readonly never?: 'lost'
   readonly timeoutMs?: number
 }
 
-const GUARDED: Attempt = { guarded: true }
 const INVALIDATION: Attempt = { never: 'lost' }

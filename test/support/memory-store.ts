@@ -6,8 +6,18 @@
  */
 import type { Bus, BusMessage, GapReason, Unsubscribe } from '../../src/coherence/bus.js'
 import { HitpathError } from '../../src/errors.js'
+import { markUndone } from '../../src/l2/failure.js'
 import { globMatches } from '../../src/l2/glob.js'
-import type { CallOptions, Deleted, Fence, L2Store, L2Write, Replacing, Written } from '../../src/l2/store.js'
+import type {
+  CallOptions,
+  Deleted,
+  DeleteOptions,
+  Fence,
+  L2Store,
+  L2Write,
+  Moment,
+  Written,
+} from '../../src/l2/store.js'
 import { Histogram } from '../../src/observe/histogram.js'
 
 const VERSION_AT = 24
@@ -25,6 +35,8 @@ export class MemoryServer {
   readonly tags = new Map<string, number>()
   readonly leases = new Map<string, { token: string; until: number }>()
   readonly buses = new Set<MemoryBus>()
+  /** All that was ever announced. A real one forgets. */
+  readonly told: BusMessage[] = []
   epoch = 0
   sequence = 0
   all = 0
@@ -46,7 +58,27 @@ export class MemoryServer {
     return undefined
   }
 
+  /** The version that an invalidation gives, made now or then; undefined when what is there is newer, or is it. */
+  raised(stored: number, made: Moment | undefined): number | undefined {
+    if (made === undefined) return this.tick() % 2 === 0 ? this.sequence : this.tick()
+    if (stored > made.to || stored === made.from) return undefined
+    const least = Math.max(stored + 1, made.from)
+    const version = least + (least % 2)
+    this.sequence = Math.max(this.sequence, version)
+    return version
+  }
+
+  /** Whether the name was changed after `notAfter`, by another than `except`. */
+  changed(name: string, notAfter: number, except: string | undefined): boolean {
+    return this.told.some((message) => {
+      if (message.version <= notAfter || message.origin === except) return false
+      if (message.kind === 'pattern') return name.startsWith('s') && globMatches(message.name, name.slice(1))
+      return message.kind === 'clear' || (message.kind !== 'tag' && message.name === name)
+    })
+  }
+
   announce(message: BusMessage): void {
+    this.told.push(message)
     for (const bus of this.buses) bus.deliver(message)
   }
 
@@ -62,7 +94,12 @@ export interface Hold {
   release(): void
 }
 
-type Operation = keyof L2Store
+export type Operation = keyof L2Store
+export interface Fate {
+  readonly when: 'now' | 'late' | 'never'
+  /** Of a late one. */
+  readonly until?: Promise<unknown>
+}
 type Where = 'request' | 'reply'
 
 export class MemoryStore implements L2Store {
@@ -74,6 +111,8 @@ export class MemoryStore implements L2Store {
   failing: HitpathError | undefined
   /** While true, calls are not answered. */
   frozen = false
+  /** Asked at each call: the connection is reset, and the server does the call all the same, now or later, or never does. */
+  fate: ((operation: Operation) => Fate | undefined) | undefined
   #holds: { operation: Operation; where: Where; arrive: () => void; go: Promise<void> }[] = []
 
   constructor(server: MemoryServer, namespace = 'test') {
@@ -96,7 +135,7 @@ export class MemoryStore implements L2Store {
   }
 
   down(): void {
-    this.failing = new HitpathError('L2_UNAVAILABLE', 'the memory server is down')
+    this.failing = markUndone(new HitpathError('L2_UNAVAILABLE', 'the memory server is down'))
   }
 
   up(): void {
@@ -123,65 +162,74 @@ export class MemoryStore implements L2Store {
   }
 
   set(write: L2Write, by: CallOptions): Promise<Written> {
-    return this.#call('set', () => this.#write([write], by)[0])
+    return this.#call('set', () => this.#write([write], by)[0], by)
   }
 
   setMany(writes: readonly L2Write[], by: CallOptions): Promise<Written[]> {
-    return this.#call('setMany', () => this.#write(writes, by))
+    return this.#call('setMany', () => this.#write(writes, by), by)
   }
 
-  delete(name: string, by: CallOptions): Promise<Deleted> {
-    return this.#call('delete', () => this.#remove(name, by))
+  delete(name: string, by: DeleteOptions): Promise<Deleted> {
+    return this.#call('delete', () => this.#remove(name, by), by)
   }
 
-  deleteMany(names: readonly string[], by: CallOptions): Promise<Deleted[]> {
-    return this.#call('deleteMany', () => names.map((name) => this.#remove(name, by)))
+  deleteMany(names: readonly string[], by: DeleteOptions): Promise<Deleted[]> {
+    return this.#call('deleteMany', () => names.map((name) => this.#remove(name, by)), by)
   }
 
-  deletePattern(glob: string, { origin }: CallOptions): Promise<number> {
-    return this.#call('deletePattern', () => {
+  deletePattern(glob: string, by: CallOptions): Promise<number> {
+    const remove = (): number => {
       const { server } = this
+      const bound = by.made?.to ?? Infinity
       let removed = 0
-      for (const name of [...server.entries.keys()]) {
-        if (name.startsWith('s') && globMatches(glob, name.slice(1)) && server.entries.delete(name)) removed++
+      for (const [name, { bytes }] of [...server.entries]) {
+        if (!name.startsWith('s') || !globMatches(glob, name.slice(1)) || versionIn(bytes) > bound) continue
+        server.entries.delete(name)
+        removed++
       }
-      const version = server.tick()
-      server.all = version
-      server.announce({ kind: 'pattern', name: glob, version, origin, bucket: 0 })
+      server.all = server.tick()
+      const version = by.made?.to ?? server.all
+      server.announce({ kind: 'pattern', name: glob, version, origin: by.origin, bucket: 0 })
       return removed
-    })
+    }
+    return this.#call('deletePattern', remove, by)
   }
 
-  clear({ origin, onReplaced }: CallOptions & Replacing): Promise<number> {
-    return this.#call('clear', () => {
+  clear(by: CallOptions): Promise<number> {
+    const clear = (): number => {
       const { server } = this
-      onReplaced?.(server.epoch)
-      server.epoch = server.tick()
-      server.all = server.epoch
+      const epoch = server.raised(server.epoch, by.made)
+      if (epoch === undefined) return server.epoch
+      server.epoch = epoch
+      server.all = server.tick()
       // The bytes stay for a while, as in Redis.
-      server.announce({ kind: 'clear', name: '', version: server.epoch, origin, bucket: 0 })
-      return server.epoch
-    })
+      server.announce({ kind: 'clear', name: '', version: epoch, origin: by.origin, bucket: 0 })
+      return epoch
+    }
+    return this.#call('clear', clear, by)
   }
 
   tagVersions(tags: readonly string[]): Promise<number[]> {
     return this.#call('tagVersions', () =>
       tags.map((tag) => {
-        const known = this.server.tags.get(tag) ?? this.server.tick()
+        const { server } = this
+        const known = server.tags.get(tag) ?? (server.tick() % 2 === 1 ? server.sequence : server.tick())
         this.server.tags.set(tag, known)
         return known
       }),
     )
   }
 
-  invalidateTag(tag: string, { origin, onReplaced }: CallOptions & Replacing): Promise<number> {
-    return this.#call('invalidateTag', () => {
-      onReplaced?.(this.server.tags.get(tag) ?? 0)
-      const version = this.server.tick()
+  invalidateTag(tag: string, by: CallOptions): Promise<number> {
+    const invalidate = (): number => {
+      const stored = this.server.tags.get(tag) ?? 0
+      const version = this.server.raised(stored, by.made)
+      if (version === undefined) return stored
       this.server.tags.set(tag, version)
-      this.server.announce({ kind: 'tag', name: tag, version, origin, bucket: 0 })
+      this.server.announce({ kind: 'tag', name: tag, version, origin: by.origin, bucket: 0 })
       return version
-    })
+    }
+    return this.#call('invalidateTag', invalidate, by)
   }
 
   epoch(): Promise<number> {
@@ -222,12 +270,23 @@ export class MemoryStore implements L2Store {
     this.failing = new HitpathError('CLOSED', 'the store is closed')
   }
 
-  async #call<T>(operation: Operation, act: () => T): Promise<T> {
+  async #call<T>(operation: Operation, act: () => T, by?: CallOptions): Promise<T> {
     this.calls.push(operation)
+    const fate = this.fate?.(operation)
+    const perform = (): T => {
+      if (by?.before !== undefined && this.server.now() * 1000 >= by.before)
+        throw markUndone(new HitpathError('L2_UNAVAILABLE', 'the call comes too late'))
+      return act()
+    }
     await this.#pause(operation, 'request')
     if (this.frozen) await new Promise<never>(() => {})
     if (this.failing !== undefined) throw this.failing
-    const result = act()
+    if (fate?.when === 'late') void Promise.resolve(fate.until).then(() => attempt(perform))
+    if (fate !== undefined) {
+      if (fate.when === 'now') attempt(perform)
+      throw new HitpathError('L2_UNAVAILABLE', 'the connection was reset')
+    }
+    const result = perform()
     await this.#pause(operation, 'reply')
     return result
   }
@@ -247,17 +306,20 @@ export class MemoryStore implements L2Store {
 
   #write(writes: readonly L2Write[], { origin }: CallOptions): Written[] {
     const { server } = this
-    const refused = writes.map(({ name, fence, notAfter }) => {
+    const refused = writes.map(({ name, fence, notAfter, ownFirst, onlyIfAbsent }) => {
       if (fence !== undefined && fence.generation !== server.generationOf(name)) return true
       if (fence?.lease !== undefined && server.leases.get(name)?.token !== fence.lease) return true
       if (notAfter === undefined) return false
-      const old = server.live(name)?.bytes.readDoubleLE(VERSION_AT) ?? 0
-      const event = Math.max(server.generations.get(fieldOf(name)) ?? 0, server.all)
-      return old > notAfter || event > notAfter
+      if (onlyIfAbsent === true && server.live(name) !== undefined) return true
+      return server.changed(name, notAfter, ownFirst === true ? origin : undefined)
     })
     return writes.map(({ name, bytes, ttlMs, notAfter }, i) => {
       if (refused[i]) return undefined
-      const version = notAfter ?? server.tick()
+      const old = server.live(name)
+      const version =
+        notAfter === undefined
+          ? server.tick()
+          : Math.max(notAfter, old === undefined ? 0 : versionIn(old.bytes) + 1)
       const own = Buffer.from(bytes)
       own.writeDoubleLE(version, VERSION_AT)
       server.entries.set(name, { bytes: own, deadAt: server.now() + ttlMs })
@@ -268,13 +330,17 @@ export class MemoryStore implements L2Store {
     })
   }
 
-  #remove(name: string, { origin }: CallOptions): Deleted {
+  #remove(name: string, { origin, notAfter }: DeleteOptions): Deleted {
     const { server } = this
-    const existed = server.live(name) !== undefined
+    const present = server.live(name)
+    const bound = notAfter?.get(name)
+    const version = bound ?? server.tick()
+    if (present !== undefined && versionIn(present.bytes) > (bound ?? Infinity))
+      return { existed: false, version }
+    const existed = present !== undefined
     server.entries.delete(name)
     server.leases.delete(name)
-    const version = server.tick()
-    server.generations.set(fieldOf(name), version)
+    server.generations.set(fieldOf(name), server.tick())
     server.announce({ kind: 'delete', name, version, origin, bucket: 0 })
     return { existed, version }
   }
@@ -368,6 +434,19 @@ export class MemoryBus implements Bus {
 function added<L>(set: Set<L>, listener: L): Unsubscribe {
   set.add(listener)
   return () => set.delete(listener)
+}
+
+function versionIn(bytes: Buffer): number {
+  return bytes.readDoubleLE(VERSION_AT)
+}
+
+/** Nobody hears how it ends. */
+function attempt(act: () => unknown): void {
+  try {
+    act()
+  } catch {
+    // as a server that answers into a connection that is gone
+  }
 }
 
 function fieldOf(name: string): number {

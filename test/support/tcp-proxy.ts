@@ -18,6 +18,7 @@ export class TcpProxy {
   #target: number
   #delayMs = 0
   #refusing = false
+  #swallowing = false
   #open: Promise<void> = Promise.resolve()
   #resume: (() => void) | undefined
 
@@ -56,8 +57,15 @@ export class TcpProxy {
     for (const link of this.#links) link.stranded = true
   }
 
-  /** Back to normal after `pause`, `delay` and `refuse`. */
+  /** What is sent arrives; what is answered is lost. */
+  swallow(): void {
+    this.#swallowing = true
+  }
+
+  /** Back to normal after `pause`, `delay`, `refuse` and `swallow`; what was swallowed breaks the connections. */
   resume(): void {
+    if (this.#swallowing) this.cut()
+    this.#swallowing = false
     this.#delayMs = 0
     this.#refusing = false
     this.#resume?.()
@@ -122,7 +130,10 @@ export class TcpProxy {
         act()
       })
     }
-    from.on('data', (chunk) => after(() => to.destroyed || to.write(chunk)))
+    from.on('data', (chunk) => {
+      if (this.#swallowing && from === link.far) return
+      after(() => to.destroyed || to.write(chunk))
+    })
     from.on('close', () => {
       after(() => {
         to.destroy()

@@ -42,7 +42,7 @@ const READS = 6
 const STALL_MS = 40
 /** Keys without a factory: in an outage nothing takes the place of what is over. */
 const NEVER_MADE = 'c'
-const TTL_MS = 60_000
+const TTL_MS = 600_000
 const SHORT_TTL_MS = 300
 
 type Open<T> = { -readonly [K in keyof T]: T[K] }
@@ -108,9 +108,9 @@ function settle(change: Open<Write> | Open<Removal>, queued: boolean): void {
   else change.settled = change.end
 }
 
-function newWrite(kind: Write['kind'], key: string, tags: readonly string[]): Open<Write> {
+function newWrite(kind: Write['kind'], key: string, tags: readonly string[], lasting = true): Open<Write> {
   const value = `${options.index}.${++values}`
-  const unsettled = { end: Infinity, queued: false, settled: Infinity }
+  const unsettled = { end: Infinity, lasting, refused: false, queued: false, settled: Infinity }
   const write = { process: options.index, kind, key, value, tags, start: now(), ...unsettled }
   writes.push(write)
   return write
@@ -122,8 +122,9 @@ function someTags(): readonly string[] {
 
 async function set(key: string, ttl: number): Promise<void> {
   const tags = someTags()
-  const write = newWrite('set', key, tags)
-  const { queued } = await cache.set(key, write.value, { tags, ttl })
+  const write = newWrite('set', key, tags, ttl === TTL_MS)
+  const { queued, refused } = await cache.set(key, write.value, { tags, ttl })
+  write.refused = refused === true
   settle(write, queued)
 }
 
@@ -138,7 +139,8 @@ async function getOrSet(key: string): Promise<void> {
     return made.value
   }
   const value = await cache.getOrSet(key, factory, { tags })
-  if (made !== undefined) settle(made, false)
+  // While the queue is not empty it may stand there, and come to Redis later.
+  if (made !== undefined) settle(made, cache.stats().replaying > 0)
   saw('getOrSet', key, value, start)
 }
 

@@ -31,6 +31,9 @@ export interface Write extends Call {
   readonly key: string
   readonly value: string
   readonly tags: readonly string[]
+  /** Its time is not over when the history ends. */
+  readonly lasting: boolean
+  readonly refused: boolean
   readonly queued: boolean
   readonly settled: number
 }
@@ -93,6 +96,44 @@ export function violations(history: History, bounds: Bounds): Violation[] {
   }
   for (const line of seen.values()) found.push(...backwards(line))
   return found
+}
+
+/**
+ * Promise 6: acknowledged sets that nothing overwrote, ended or invalidated and that are not what the processes give in the end. A set
+ * counts when whatever else concerned its key came before it, by `marginMs` where clocks decide, which are known to some milliseconds
+ * only. `finals`: what each process gave for each key at `at`.
+ */
+export function forgotten(
+  history: History,
+  finals: readonly ReadonlyMap<string, string | undefined>[],
+  {
+    at,
+    marginMs,
+    queuedToo,
+  }: { readonly at: number; readonly marginMs: number; readonly queuedToo: boolean },
+): { readonly checked: number; readonly lost: readonly string[] } {
+  const lost: string[] = []
+  let checked = 0
+  for (const write of history.writes) {
+    if (write.kind !== 'set' || !write.lasting || write.refused || write.settled >= at) continue
+    if (write.queued && !queuedToo) continue
+    const others: Change[] = [
+      ...history.writes.filter((other) => other !== write && other.key === write.key),
+      ...history.removals.filter((removal) => concerns(removal, write)),
+    ]
+    if (others.some((other) => other.start < at && !precedes(other, write, marginMs))) continue
+    checked++
+    const seen = finals.map((values) => values.get(write.key))
+    if (seen.some((value) => value !== write.value))
+      lost.push(`${write.key} gave ${seen}; ${toldChange(write)}`)
+  }
+  return { checked, lost }
+}
+
+/** Whether it came before the write for certain: by the order of a process, of Redis, or of clocks. */
+function precedes(change: Change, write: Write, marginMs: number): boolean {
+  if (change.process === write.process) return change.end < write.start
+  return change.settled + (change.queued || write.queued ? marginMs : 0) < write.start
 }
 
 /** Promises 2 and 3: the change came after the write, and the read after the change. */

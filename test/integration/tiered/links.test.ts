@@ -168,6 +168,86 @@ test('R9: a set that arrives after its caller gave up does not win over what the
   expect(a.cache.getSync('key')).toBe('v2')
 })
 
+test('changes that reached Redis without a reply are made again, and take nothing that came after them', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client({ port: proxy.port, l2Timeout: 200, breaker: { failures: 1000 } })
+  const b = await world.client()
+  await a.cache.set('old', 'old', { tags: ['t'] })
+  proxy.swallow()
+  const results = [
+    await a.cache.set('key', 'first', { tags: ['t'] }),
+    await a.cache.invalidateTag('t'),
+    await a.cache.set('tagged', 'second', { tags: ['t'] }),
+    await a.cache.delete('gone'),
+    await a.cache.set('gone', 'third'),
+    await a.cache.invalidatePattern('g?ne'),
+    await a.cache.set('f:1', 'fourth'),
+  ]
+  expect(results.every(({ queued }) => queued)).toBe(true)
+  expect(await b.cache.set('theirs', 'later')).toEqual({ queued: false })
+  expect(await b.cache.set('gone', 'later')).toEqual({ queued: false })
+  proxy.resume()
+  await waitFor('the replay', () => a.cache.stats().replaying === 0, { timeoutMs: 10_000 })
+  const keys = ['old', 'key', 'tagged', 'f:1', 'theirs', 'gone']
+  const expected = [undefined, undefined, 'second', 'fourth', 'later', 'later']
+  const fresh = await world.client()
+  for (const { cache } of [fresh, b, a]) expect(await cache.getMany(keys)).toEqual(expected)
+})
+
+test('a clear that reached Redis without a reply: what was set behind it stays', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client({ port: proxy.port, l2Timeout: 200, breaker: { failures: 1000 } })
+  await a.cache.set('old', 1)
+  proxy.swallow()
+  expect(await a.cache.clear()).toEqual({ queued: true })
+  expect(await a.cache.set('new', 2, { tags: ['t'] })).toEqual({ queued: true })
+  proxy.resume()
+  await waitFor('the replay', () => a.cache.stats().replaying === 0, { timeoutMs: 10_000 })
+  const fresh = await world.client()
+  expect(await fresh.cache.getMany(['old', 'new'])).toEqual([undefined, 2])
+})
+
+test('many changes by others in an outage: a queued set is lost to those of its own name alone', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client({ port: proxy.port, ...QUICK })
+  const b = await world.client()
+  const keys = Array.from({ length: 50 }, (_, i) => `key${i}`)
+  proxy.refuse()
+  for (const key of keys) expect(await a.cache.set(key, key)).toEqual({ queued: true })
+  // More names than hashed generations: every field is newer.
+  for (let i = 0; i < 6000; i += 500) {
+    await b.cache.setMany(Array.from({ length: 500 }, (_, j) => [`other${i + j}`, 1] as const))
+  }
+  await b.cache.delete('key7')
+  await b.cache.set('key8', 'later')
+  await b.cache.invalidatePattern('key9*')
+  await b.cache.invalidatePattern('other1*')
+  proxy.resume()
+  await waitFor('the replay', () => a.cache.stats().replaying === 0, { timeoutMs: 10_000 })
+  const found = await b.cache.getMany(keys)
+  const over: Record<string, string | undefined> = { key7: undefined, key8: 'later', key9: undefined }
+  expect(found).toEqual(keys.map((key) => (key in over ? over[key] : key)))
+  expect(a.cache.stats().dropped).toBe(0)
+})
+
+test('what a factory made in an outage comes to others after it, unless the name was changed', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client({ port: proxy.port, ...QUICK })
+  const b = await world.client()
+  proxy.refuse()
+  for (const key of ['made', 'changed', 'deleted'])
+    expect(await a.cache.getOrSet(key, () => 'made')).toBe('made')
+  await b.cache.set('changed', 'theirs')
+  await b.cache.delete('deleted')
+  proxy.resume()
+  await waitFor('the replay', () => a.cache.stats().replaying === 0, { timeoutMs: 10_000 })
+  expect(await b.cache.getMany(['made', 'changed', 'deleted'])).toEqual(['made', 'theirs', undefined])
+})
+
 test('a server that is killed and comes back empty: nothing stale, and the load goes on', async () => {
   await using world = await World.start()
   const a = await world.client(QUICK)

@@ -1,5 +1,5 @@
 /** A worker thread with a TieredCache over the SharedCache of its parent: answers `{ id, call, args }`. */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { Redis } from 'ioredis'
 import { RedisStore, SharedCache, type SharedCacheHandle, TieredCache } from '../../../src/index.js'
 
@@ -21,6 +21,7 @@ const cache = new TieredCache({
   ttl: '1m',
   jitter: 0,
   hardTimeout: '2s',
+  grace: '1m',
 })
 await cache.ready()
 
@@ -31,19 +32,32 @@ const factory = async (): Promise<number> => {
   return count
 }
 
+const changes: Readonly<Record<string, (target: string) => Promise<unknown>>> = {
+  set: (key) => cache.set(key, `by ${threadId}`, { tags: ['t'] }),
+  short: (key) => cache.set(key, 'old', { ttl: 50 }),
+  delete: (key) => cache.delete(key),
+  tag: (tag) => cache.invalidateTag(tag),
+  pattern: (glob) => cache.invalidatePattern(glob),
+  clear: () => cache.clear(),
+  failing: (key) => cache.getOrSet(key, () => Promise.reject(new Error('no source'))),
+}
+
 parentPort?.on('message', async ({ id, call, key }: { id: number; call: string; key: string }) => {
+  const change = changes[call]
   const result =
-    call === 'make'
-      ? await cache.getOrSet(key, factory)
-      : call === 'hang'
-        ? await cache.getOrSet(key, () => {
-            Atomics.add(counter, 0, 1)
-            parentPort?.postMessage({ id: 'hanging' })
-            return new Promise<never>(() => {})
-          })
-        : call === 'sync'
-          ? cache.getSync(key)
-          : await cache.get(key)
+    change !== undefined
+      ? await change(key)
+      : call === 'make'
+        ? await cache.getOrSet(key, factory)
+        : call === 'hang'
+          ? await cache.getOrSet(key, () => {
+              Atomics.add(counter, 0, 1)
+              parentPort?.postMessage({ id: 'hanging' })
+              return new Promise<never>(() => {})
+            })
+          : call === 'sync'
+            ? cache.getSync(key)
+            : await cache.get(key)
   parentPort?.postMessage({ id, result })
 })
 parentPort?.postMessage({ id: 'ready' })

@@ -1,6 +1,10 @@
 /** Processes that share a server, on one clock that the test moves. */
-import { LocalCache, TieredCache, type TieredCacheOptions } from '../../../src/index.js'
+import { LocalCache, SharedCache, TieredCache, type TieredCacheOptions } from '../../../src/index.js'
 import { MemoryBus, MemoryServer, MemoryStore } from '../../support/memory-store.js'
+
+/** What the contract of the tiers holds over. */
+export const FIRST_TIERS = ['LocalCache', 'SharedCache'] as const
+export type FirstTierKind = (typeof FIRST_TIERS)[number]
 
 export interface Process {
   readonly cache: TieredCache
@@ -13,7 +17,12 @@ export class World implements AsyncDisposable {
   readonly clock = { now: (): number => this.#now }
   /** The server's clock is its own. */
   readonly server = new MemoryServer(() => 1_700_000_000_000 + this.#now)
+  readonly #kind: FirstTierKind
   readonly #open: TieredCache[] = []
+
+  constructor(kind: FirstTierKind = 'LocalCache') {
+    this.#kind = kind
+  }
 
   advance(ms: number): void {
     this.#now += ms
@@ -23,7 +32,7 @@ export class World implements AsyncDisposable {
     const store = new MemoryStore(this.server)
     const bus = new MemoryBus(this.server)
     const cache = new TieredCache({
-      l1: new LocalCache({ maxEntries: 1000, clock: this.clock }),
+      l1: this.#firstTier(),
       l2: store,
       bus,
       clock: this.clock,
@@ -37,10 +46,17 @@ export class World implements AsyncDisposable {
 
   /** Without a second tier. */
   alone(options: Omit<TieredCacheOptions, 'l2'> = {}): TieredCache {
-    const l1 = new LocalCache({ maxEntries: 1000, clock: this.clock })
+    const l1 = this.#firstTier()
     const cache = new TieredCache({ l1, clock: this.clock, jitter: 0, ttl: 1000, ...options })
     this.#open.push(cache)
     return cache
+  }
+
+  #firstTier(): LocalCache | SharedCache {
+    const options = { maxEntries: 1000, clock: this.clock }
+    return this.#kind === 'LocalCache'
+      ? new LocalCache(options)
+      : SharedCache.create({ ...options, maxBytes: 2 ** 21 })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
