@@ -19,7 +19,7 @@ const MAY_IMPORT = {
   l2: ['key', 'codec', 'observe'],
   coherence: ['l2', 'key', 'codec', 'observe'],
   tiered: ['key', 'codec', 'l1', 'l2', 'coherence', 'config', 'observe'],
-  serving: ['key', 'l1', 'coherence', 'tiered', 'observe'],
+  serving: ['key', 'codec', 'l1', 'coherence', 'tiered', 'observe'],
   compat: ['key', 'l1', 'tiered'],
 }
 

@@ -42,10 +42,17 @@ export {
 export { type PrometheusOptions, type PrometheusRegistry, registerPrometheus } from './observe/prometheus.js'
 export type { Counts, Latencies, Levels, Monitored, Reading } from './observe/reading.js'
 export type { CacheReport } from './observe/report.js'
+export { AdaptiveTtl, type AdaptiveTtlOptions, type AdaptiveTtlStats } from './serving/adaptive-ttl.js'
 export {
   CachedFeatureExtractor,
   type CachedFeatureExtractorOptions,
+  type ExtractContext,
+  type ExtractOptions,
+  type FeatureExtractorStats,
   type Features,
+  type TieredExtractOptions,
+  type TieredFeatureExtractor,
+  type TieredFeatureExtractorOptions,
 } from './serving/cached-feature-extractor.js'
 export { DependencyGraph, type DependencyRules } from './serving/events/dependency-graph.js'
 export { EventInvalidator } from './serving/events/event-invalidator.js'
@@ -62,6 +69,7 @@ export type { EventInvalidatorStats } from './serving/events/stats.js'
 export type { FollowOptions } from './serving/events/stream-feed.js'
 export type { InvalidatedCache } from './serving/events/targets.js'
 export { type OnnxModelOptions, type OnnxSession, onnxModel } from './serving/onnx-model.js'
+export { TRADING_TYPES } from './serving/policies.js'
 export { PredictionCache, type PredictionStats } from './serving/prediction-cache.js'
 export { PredictionError } from './serving/prediction-error.js'
 export type {
@@ -74,6 +82,12 @@ export type {
   PredictOptions,
 } from './serving/prediction-options.js'
 export {
+  TypedCaches,
+  type TypedCachesOptions,
+  type TypeOptions,
+  type TypeTable,
+} from './serving/typed-caches.js'
+export {
   type WarmableLocal,
   type WarmableTiered,
   type WarmFromStoreOptions,
@@ -84,8 +98,9 @@ export {
   warmFromStore,
   warmKeys,
 } from './serving/warming.js'
+export type { DenseWindow } from './serving/window-snapshot.js'
 export type { ManyFactory } from './tiered/batches.js'
-export type { FactoryContext } from './tiered/context.js'
+export type { FactoryContext, ManyContext } from './tiered/context.js'
 export type { TieredEvent, TieredEvents } from './tiered/events.js'
 // Observing
 export type {

@@ -1,5 +1,6 @@
 /** Every suite, in the order in which they run. A new subject is a new file and a line here. */
 import type { Suite } from '../harness/subject.js'
+import { suite as adaptiveTtl } from './adaptive-ttl.js'
 import { suite as arrayKeys } from './array-keys.js'
 import { suite as churn } from './churn.js'
 import { suite as events } from './events.js'
@@ -11,6 +12,7 @@ import { suite as memory } from './memory.js'
 import { suite as monitoring } from './monitoring.js'
 import { suite as predictions } from './predictions.js'
 import { suite as rows } from './rows.js'
+import { suite as servingExtract } from './serving-extract.js'
 import { suite as sharedValues } from './shared-values.js'
 import { suite as snapshot } from './snapshot.js'
 import { suite as threads } from './threads.js'
@@ -33,5 +35,7 @@ export const suites: readonly Suite[] = [
   tiersBehaviour,
   events,
   monitoring,
+  servingExtract,
+  adaptiveTtl,
   hitRatio,
 ]

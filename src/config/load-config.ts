@@ -3,7 +3,8 @@
  *
  * Two forms of the tiers, told apart by their names. Ours: `l1` and `l2` with the names of the options in code, numbers without a unit
  * are milliseconds. The older one: `memory_cache` (`max_size`, `ttl`) and `distributed_cache` (`host`, `port`, `db`, `ttl`), numbers without
- * a unit are seconds. Everything else in the file is an option of `TieredCache`.
+ * a unit are seconds. Everything else in the file is an option of `TieredCache`, or the
+ * `types` of `TypedCaches`.
  */
 
 import { fileURLToPath } from 'node:url'
@@ -48,14 +49,20 @@ const policyFields = {
   tier: oneOf('both', 'l1', 'l2'),
 }
 
-const l1 = record({
-  type: oneOf('local', 'shared'),
-  ttl,
+const tierPolicyFields = { ...policyFields, l1Ttl: ttl, l2Ttl: ttl }
+
+const sharedFields = {
   maxEntries: integer(1, MAX_ENTRIES),
-  policy: oneOf('xg', 'lru'),
   maxBytes: bytes(4096, 2 ** 39),
   shards: integer(1, 64),
   maxPinned: number(0, 1),
+}
+
+const l1 = record({
+  type: oneOf('local', 'shared'),
+  ttl,
+  policy: oneOf('xg', 'lru'),
+  ...sharedFields,
 })
 
 const file = record({
@@ -64,7 +71,8 @@ const file = record({
   l1,
   l2: redisEntries,
   ...policyFields,
-  policies: dictionary(record({ ...policyFields, l1Ttl: ttl, l2Ttl: ttl })),
+  policies: dictionary(record(tierPolicyFields)),
+  types: dictionary(record({ ...tierPolicyFields, share: number(1e-6, 1e6), shared: record(sharedFields) })),
   namespace: text,
   bus: oneOf('stream', 'tracking', false),
   whenUnlinked: either(oneOf('serve', 'bypass'), duration, 'serve, bypass, or a duration such as 30s'),

@@ -76,8 +76,16 @@ export interface TieredConfig extends PolicyConfig {
   readonly foreign?: 'miss' | 'msgpack'
 }
 
+/** A type of `TypedCaches`. */
+export interface TypeConfig extends PolicyConfig {
+  readonly share?: number
+  readonly shared?: Omit<SharedTierConfig, 'type'>
+}
+
 /** `l1` and `l2` say what to make; the rest are options of `TieredCache` as they are. Without `l2` it is the first tier alone. */
 export interface HitpathConfig extends TieredConfig {
   readonly l1: LocalTierConfig | SharedTierConfig
   readonly l2?: RedisTierConfig
+  /** Of `TypedCaches`. */
+  readonly types?: Readonly<Record<string, TypeConfig>>
 }

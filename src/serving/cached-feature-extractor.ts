@@ -1,214 +1,149 @@
 /**
  * Any function of a window, remembered by what the window holds. The key is the digest of the window's dtype,
- * shape and elements within a scope named by the extractor's name, version and parameters: two consumers that
- * hold the same bars in different memory share one extraction, and a new version or another parameter never
- * meets features computed before. A hit is one `get` of the cache; everything else happens on a miss.
+ * shape and elements within the extractor's name, version and parameters: two consumers that hold the same bars in different memory share
+ * one extraction, and a new version or another parameter never meets features computed before.
+ *
+ * One class for both kinds of cache: over an L1 it answers at once (l1-extractor.ts), over a TieredCache with promises (tiered-extractor.ts).
  */
-import { type Duration, parseDuration } from '../duration.js'
-import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike } from '../key/ndarray.js'
-import { functionOption, refuseUnknownOptions } from '../options.js'
-import { canonicalParams, type Params } from './canonical-params.js'
-import type { FeatureCache, FeatureSetOptions, FeatureStore } from './feature-store.js'
-import { WindowSnapshot } from './window-snapshot.js'
+import type { FeatureExtractorStats } from './extraction.js'
+import {
+  type CachedFeatureExtractorOptions,
+  type ExtractOptions,
+  type Features,
+  type FeatureTiers,
+  readPlan,
+  refused,
+  type TieredExtractOptions,
+  type TieredFeatureExtractorOptions,
+} from './extractor-options.js'
+import type { FeatureCache } from './feature-store.js'
+import { L1Extractor } from './l1-extractor.js'
+import { TieredExtractor } from './tiered-extractor.js'
 
-/** What an extraction may give: names, each with an ndarray or typed array of any shape, or a number. */
-export type Features<F> = { readonly [K in keyof F]: NdArrayLike | number }
+export type { FeatureExtractorStats } from './extraction.js'
+export type {
+  CachedFeatureExtractorOptions,
+  ExtractContext,
+  ExtractOptions,
+  Features,
+  FeatureTiers,
+  TagContext,
+  TagFunction,
+  TieredExtractOptions,
+  TieredFeatureExtractorOptions,
+} from './extractor-options.js'
 
-/** What a function of tags is told besides the window. */
-export interface TagContext<F> {
+interface Described {
   readonly name: string
   readonly version: string
-  readonly features: F
+  /** Counted since construction. */
+  stats(): FeatureExtractorStats
 }
 
-export type TagFunction<F, W> = (window: W, context: TagContext<F>) => readonly string[]
-
-export interface CachedFeatureExtractorOptions<F extends Features<F>, W extends NdArrayLike> {
-  /** The L1 that holds the features: a LocalCache keeps them by reference, a SharedCache for all threads. */
-  readonly cache: FeatureCache<F>
-  /** What is extracted, such as `technical`; part of the key. */
-  readonly name: string
-  /** Changes whenever the code of `extract` gives other features for the same window; part of the key. 1 and '1' are the same. */
-  readonly version: string | number
-  /** All that `extract` depends on besides window and version; part of the key. Default: none. */
-  readonly params?: Params
+/** Over an L1. */
+export interface CachedFeatureExtractor<F extends Features<F>, W extends NdArrayLike = NdArrayLike>
+  extends Described {
   /**
-   * Computes the features of one window. Synchronous, a function of the window's content (and `params`) alone. If it
-   * writes to the window all the same, its features stay filed under what the window held before.
+   * The features of `window`, from the cache or computed now.
+   *
+   * @param window an ndarray of any shape and dtype; a strided view is hashed in place, in C order.
+   * @throws whatever `extract` throws, as it is; nothing is cached then.
+   * @throws HitpathError INVALID_KEY when `window` is no ndarray, UNSUPPORTED_VALUE when `extract` returns no dictionary,
+   *   SHAPE_MISMATCH when it returns another form than before, INVALID_ARGUMENT for NaN where that is refused
    */
-  readonly extract: (window: W) => F
-  /** How long features live after they were computed, in milliseconds or as '60s'. Default: '60s'. */
-  readonly ttl?: Duration
-  /** Tags of every entry, or a function that gives them; called on a miss only. Default: none. */
-  readonly tags?: readonly string[] | TagFunction<F, W>
+  extract(window: W, options?: ExtractOptions): F
+  /**
+   * The features of each window, in the order of `windows`. What is missing is computed once for each distinct
+   * content, however often it occurs in the batch.
+   *
+   * @throws as `extract` does, what the first window that fails failed with, once all others are computed and cached; what `extractBatch` throws, and
+   *   SHAPE_MISMATCH when it returns another number of results, and then nothing new is cached
+   */
+  extractMany(windows: readonly W[], options?: ExtractOptions): F[]
 }
 
-export interface ExtractOptions {
-  /** Tags besides those of the constructor, such as the symbol. They count when this call computes; a hit keeps its own. */
-  readonly tags?: readonly string[]
-  /** Lifetime of the features if this call computes them. Default: the constructor's. */
-  readonly ttl?: Duration
+/** Over tiers: the same, later. */
+export interface TieredFeatureExtractor<F extends Features<F>, W extends NdArrayLike = NdArrayLike>
+  extends Described {
+  /**
+   * The features of `window`, from either tier or computed. Calls for one window at a time share one extraction. The window may be overwritten as
+   * soon as the call has returned.
+   *
+   * @throws as over an L1; HitpathError CLOSED; the reason of the signal. Under a `grace` of the cache, stale features are served in
+   *   place of what an extraction throws.
+   */
+  extract(window: W, options?: TieredExtractOptions): Promise<F>
+  /** As over an L1: one round trip to the second tier for all that the first lacks, one extraction at a time of each distinct content. */
+  extractMany(windows: readonly W[], options?: TieredExtractOptions): Promise<F[]>
 }
 
-export interface FeatureExtractorStats {
-  /** Windows answered without extraction. */
-  readonly hits: number
-  /** Windows for which `extract` was called, whether or not it threw. */
-  readonly misses: number
-  /** Time spent inside `extract`, in milliseconds. */
-  readonly extractMs: number
+interface CachedFeatureExtractorClass {
+  /** @throws HitpathError INVALID_OPTION or INVALID_TTL that names the option, what was expected and what came. */
+  new <F extends Features<F>, W extends NdArrayLike = NdArrayLike>(
+    options: TieredFeatureExtractorOptions<F, W>,
+  ): TieredFeatureExtractor<F, W>
+  /** @throws HitpathError INVALID_OPTION or INVALID_TTL that names the option, what was expected and what came. */
+  new <F extends Features<F>, W extends NdArrayLike = NdArrayLike>(
+    options: CachedFeatureExtractorOptions<F, W>,
+  ): CachedFeatureExtractor<F, W>
 }
 
-const DEFAULT_TTL: Duration = '60s'
-const OWNER = 'CachedFeatureExtractor'
-const OPTIONS = ['cache', 'name', 'version', 'params', 'extract', 'ttl', 'tags']
+type Options<F extends Features<F>, W extends NdArrayLike> =
+  | CachedFeatureExtractorOptions<F, W>
+  | TieredFeatureExtractorOptions<F, W>
+
+class Extractor<F extends Features<F>, W extends NdArrayLike> {
+  readonly name: string
+  readonly version: string
+  readonly #over: L1Extractor<F, W> | TieredExtractor<F, W>
+
+  constructor(options: Options<F, W>) {
+    const plan = readPlan(options)
+    const { cache } = options
+    if (isTiered(cache))
+      this.#over = new TieredExtractor(plan, cache as FeatureTiers<unknown> as FeatureTiers<F>)
+    else if (isFeatureCache<F>(cache)) this.#over = new L1Extractor(plan, cache)
+    else throw refused('cache', 'a LocalCache, a SharedCache or a TieredCache', cache)
+    this.name = plan.name
+    this.version = plan.version
+  }
+
+  extract(window: W, options?: TieredExtractOptions): F | Promise<F> {
+    return this.#over.extract(window, options)
+  }
+
+  extractMany(windows: readonly W[], options?: TieredExtractOptions): F[] | Promise<F[]> {
+    return this.#over.extractMany(windows, options)
+  }
+
+  stats(): FeatureExtractorStats {
+    return this.#over.stats()
+  }
+}
+Object.defineProperty(Extractor, 'name', { value: 'CachedFeatureExtractor' })
 
 /**
  * ```ts
  * const technical = new CachedFeatureExtractor({
- *   cache: new LocalCache<Technical>({ maxEntries: 10_000 }),
+ *   cache: new LocalCache<Technical>({ maxEntries: 10_000 }),   // or a TieredCache, and then `await technical.extract(...)`
  *   name: 'technical',
  *   version: 1,
  *   params: { rsi: 14 },
  *   extract: (window) => ({ rsi: rsi(window, 14) }),   // window: [60, 5] float64
  * })
- * const { rsi } = technical.extract(window, { tags: ['BTCUSDT'] })
+ * const { rsi } = technical.extract(window, { symbol: 'BTCUSDT' })
  * ```
  *
- * Features from a LocalCache are one object for all callers: do not write to them.
+ * Features from a LocalCache, or from the first tier of a TieredCache, are one object for all callers: do not write to them.
  */
-export class CachedFeatureExtractor<F extends Features<F>, W extends NdArrayLike = NdArrayLike> {
-  readonly name: string
-  readonly version: string
-  readonly #store: FeatureStore<F>
-  readonly #extract: (window: W) => F
-  readonly #ttlMs: number
-  readonly #tagsOf: TagFunction<F, W> | undefined
-  #hits = 0
-  #misses = 0
-  #extractMs = 0
+export const CachedFeatureExtractor = Extractor as unknown as CachedFeatureExtractorClass
 
-  /** @throws HitpathError INVALID_OPTION or INVALID_TTL that names the option, what was expected and what came. */
-  constructor(options: CachedFeatureExtractorOptions<F, W>) {
-    refuseUnknownOptions(options, OWNER, OPTIONS)
-    const { cache, name, version, params, extract, ttl = DEFAULT_TTL, tags } = options
-    if (typeof cache?.scope !== 'function') throw refused('cache', 'a LocalCache or a SharedCache', cache)
-    if (typeof name !== 'string' || name === '') throw refused('name', 'a string that is not empty', name)
-    if (!isVersion(version))
-      throw refused('version', 'a finite number or a string that is not empty', version)
-    this.name = name
-    this.version = String(version)
-    this.#extract = functionOption(extract, `${OWNER}.extract`)
-    this.#ttlMs = parseDuration(ttl, `${OWNER}.ttl`)
-    this.#tagsOf = tagFunction(tags)
-    this.#store = cache.scope(scopeName(this.name, this.version, params))
-  }
-
-  /**
-   * The features of `window`, from the cache or computed now.
-   *
-   * @param window an ndarray of any shape and dtype; a strided view is read in place, in C order.
-   * @throws whatever `extract` throws, as it is; nothing is cached then.
-   * @throws HitpathError INVALID_KEY when `window` is no ndarray, UNSUPPORTED_VALUE when `extract` returns no dictionary.
-   */
-  extract(window: W, options?: ExtractOptions): F {
-    return this.#find(window) ?? this.#compute(window, new WindowSnapshot(window), options)
-  }
-
-  /**
-   * The features of each window, in the order of `windows`. What is missing is computed once for each distinct
-   * content, however often it occurs in the batch.
-   *
-   * @throws as `extract` does, at the first window that fails; what was computed before it stays cached.
-   */
-  extractMany(windows: readonly W[], options?: ExtractOptions): F[] {
-    // The cache may evict one window of a batch before its duplicate is asked for, so it cannot say what was computed.
-    const computed = new Map<string, F>()
-    return windows.map((window) => {
-      const cached = this.#find(window)
-      if (cached !== undefined) return cached
-      const snapshot = new WindowSnapshot(window)
-      const content = snapshot.content()
-      const earlier = computed.get(content)
-      if (earlier !== undefined) {
-        this.#hits++
-        return earlier
-      }
-      const features = this.#compute(window, snapshot, options)
-      computed.set(content, features)
-      return features
-    })
-  }
-
-  /** Counted since construction. */
-  stats(): FeatureExtractorStats {
-    return { hits: this.#hits, misses: this.#misses, extractMs: this.#extractMs }
-  }
-
-  #find(window: W): F | undefined {
-    const cached = this.#store.get(window)
-    if (cached !== undefined) this.#hits++
-    return cached
-  }
-
-  #compute(window: W, snapshot: WindowSnapshot, options: ExtractOptions | undefined): F {
-    this.#misses++
-    const startMs = performance.now()
-    let features: F
-    try {
-      features = this.#extract(window)
-    } finally {
-      this.#extractMs += performance.now() - startMs
-    }
-    if (!isDictionary(features)) {
-      const expected = 'a dictionary of features, and at once'
-      throw new HitpathError(
-        'UNSUPPORTED_VALUE',
-        `${OWNER}.extract must return ${expected}; got ${describe(features)}`,
-      )
-    }
-    this.#store.set(snapshot.array, features, this.#setOptions(window, features, options))
-    return features
-  }
-
-  #setOptions(window: W, features: F, options: ExtractOptions | undefined): FeatureSetOptions {
-    const ttl = options?.ttl === undefined ? this.#ttlMs : parseDuration(options.ttl, 'ttl')
-    const own = this.#tagsOf?.(window, { name: this.name, version: this.version, features }) ?? []
-    const tags = options?.tags === undefined ? own : [...own, ...options.tags]
-    return tags.length === 0 ? { ttl } : { ttl, tags }
-  }
+function isTiered(cache: unknown): cache is FeatureTiers<never> {
+  const { getOrSet, getOrSetMany } = (cache ?? {}) as Partial<FeatureTiers<never>>
+  return typeof getOrSet === 'function' && typeof getOrSetMany === 'function'
 }
 
-/** Reads as `features/technical@1?{"rsi":14}`; the marks inside name and version are escaped, so no two meet. */
-function scopeName(name: string, version: string, params: Params | undefined): string {
-  const escaped = (text: string): string => text.replace(/[%@?]/g, encodeURIComponent)
-  return `features/${escaped(name)}@${escaped(version)}?${params === undefined ? '' : canonicalParams(params)}`
-}
-
-function isVersion(version: unknown): version is string | number {
-  return typeof version === 'number'
-    ? Number.isFinite(version)
-    : typeof version === 'string' && version !== ''
-}
-
-/** An async extractor's promise is refused here: it would be served before it is settled, or after it failed. */
-function isDictionary(features: unknown): boolean {
-  if (typeof features !== 'object' || features === null) return false
-  return !('then' in features && typeof features.then === 'function')
-}
-
-function tagFunction<F, W>(
-  tags: readonly string[] | TagFunction<F, W> | undefined,
-): TagFunction<F, W> | undefined {
-  if (tags === undefined || typeof tags === 'function') return tags
-  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) {
-    throw refused('tags', 'an array of strings or a function that returns one', tags)
-  }
-  const fixed: readonly string[] = [...tags]
-  return () => fixed
-}
-
-function refused(option: string, expected: string, value: unknown): HitpathError {
-  return new HitpathError('INVALID_OPTION', `${OWNER}.${option} must be ${expected}; got ${describe(value)}`)
+function isFeatureCache<F>(cache: unknown): cache is FeatureCache<F> {
+  return typeof (cache as FeatureCache<F> | undefined)?.scope === 'function'
 }

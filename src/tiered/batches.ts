@@ -1,7 +1,8 @@
 /** Many keys in one go: one pass over the first tier, one call of the second, one call of the factory. */
 import { HitpathError } from '../errors.js'
 import type { CacheKey } from '../l1/engine.js'
-import { Context, type FactoryContext } from './context.js'
+import type { Signal } from '../platform.js'
+import { ContextOfMany, type ManyContext } from './context.js'
 import type { Core } from './core.js'
 import { missReason } from './diagnosis.js'
 import { type Entry, entryValue } from './entry.js'
@@ -14,7 +15,7 @@ import type { Reader } from './reader.js'
 /** Values aligned with the keys given, or by key. A key without a value has none. */
 export type ManyFactory<V, K extends CacheKey = CacheKey> = (
   missing: K[],
-  context: FactoryContext<V>,
+  context: ManyContext<V>,
 ) => Values<V, K> | Promise<Values<V, K>>
 type Values<V, K> = readonly (V | undefined)[] | ReadonlyMap<NoInfer<K> | CacheKey, V>
 
@@ -50,6 +51,7 @@ export class Batches<V> {
     factory: ManyFactory<V, K>,
     policy: Policy,
     tags: readonly string[],
+    signal: Signal | undefined,
   ): Promise<(V | undefined)[]> {
     const core = this.#core
     core.refuseClosed()
@@ -66,6 +68,7 @@ export class Batches<V> {
     }
     if (missing.size === 0) return out
     core.refuseClosed()
+    if (signal?.aborted === true) throw signal.reason
     const flights: (readonly [Missing<K>, Flight<V>])[] = []
     const own: Missing<K>[] = []
     for (const one of missing.values()) {
@@ -79,7 +82,7 @@ export class Batches<V> {
         const value = await flight.join({
           soft: Infinity,
           hard: policy.hard,
-          signal: undefined,
+          signal,
           stale: undefined,
           onStale: () => {},
         })
@@ -163,12 +166,12 @@ export class Batches<V> {
     tags: readonly string[],
   ): (readonly [Missing<K>, Flight<V>])[] {
     const flights: Flight<V>[] = []
-    let all: Promise<ReadonlyMap<string, Entry<V> | undefined>> | undefined
+    let all: Promise<ReadonlyMap<string, () => Entry<V> | undefined>> | undefined
     for (const { named } of own) {
       flights.push(
         this.#loader.fly(named.name, async () => {
           all ??= this.#compute(own, flights, factory, policy, tags)
-          return (await all).get(named.name)
+          return (await all).get(named.name)?.()
         }),
       )
     }
@@ -181,20 +184,21 @@ export class Batches<V> {
     factory: ManyFactory<V, K>,
     policy: Policy,
     tags: readonly string[],
-  ): Promise<ReadonlyMap<string, Entry<V> | undefined>> {
+  ): Promise<ReadonlyMap<string, () => Entry<V> | undefined>> {
     const core = this.#core
     const names = own.map(({ named }) => named)
     const guarded = await this.#loader.guards(names, policy, tags, 0)
-    const [first] = flights as [Flight<V>]
-    const context = new Context<V>((own[0] as Missing<K>).key, undefined, tags, () => first.signal)
+    const keys = own.map(({ key }) => key)
+    let abandoned: Signal | undefined
+    const context = new ContextOfMany<V>([...keys], tags, () => {
+      abandoned ??= whenAllAbort(flights.map(({ signal }) => signal))
+      return abandoned
+    })
     const began = core.time.now()
     core.counters.factoryCalls++
     let values: Values<V, K>
     try {
-      values = await factory(
-        own.map(({ key }) => key),
-        context,
-      )
+      values = await factory(keys, context)
     } catch (error) {
       core.counters.factoryErrors++
       throw error
@@ -203,20 +207,45 @@ export class Batches<V> {
     const valueAt = read(values, own)
     const factoryMs = core.time.now() - began
     core.recorder.factoryRan(factoryMs)
-    const made = own.map(
-      ({ named }, i): Made<V> => ({
-        named,
-        policy,
-        value: valueAt(i),
-        context,
-        guarded: guarded[i] as Made<V>['guarded'],
-        factoryMs,
-        flight: flights[i] as Flight<V>,
-      }),
-    )
+    const results = new Map<string, () => Entry<V> | undefined>()
+    const made: Made<V>[] = []
+    for (const [i, { named }] of own.entries()) {
+      const failure = context.failures.get(i)
+      if (failure === undefined) {
+        made.push({
+          named,
+          policy,
+          value: valueAt(i),
+          context: context.saidOf(i),
+          guarded: guarded[i] as Made<V>['guarded'],
+          factoryMs,
+          flight: flights[i] as Flight<V>,
+        })
+        continue
+      }
+      core.counters.factoryErrors++
+      results.set(named.name, () => {
+        throw failure.reason
+      })
+    }
     const entries = await this.#loader.storeMany(made)
-    return new Map(names.map(({ name }, i) => [name, entries[i]]))
+    for (const [i, { named }] of made.entries()) results.set(named.name, () => entries[i])
+    return results
   }
+}
+
+/** Aborted once nobody waits for any of the values. */
+function whenAllAbort(signals: readonly Signal[]): Signal {
+  const controller = new AbortController()
+  let waiting = signals.length
+  for (const signal of signals) {
+    const abort = (): void => {
+      if (--waiting === 0) controller.abort(signal.reason)
+    }
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort)
+  }
+  return controller.signal
 }
 
 /** Whether the entry may be served. */

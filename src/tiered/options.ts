@@ -112,7 +112,7 @@ export interface Policy {
   readonly l2: boolean
 }
 
-const POLICY_KEYS = [
+export const POLICY_KEYS = [
   'ttl',
   'l1Ttl',
   'l2Ttl',
@@ -127,7 +127,7 @@ const POLICY_KEYS = [
   'tier',
 ] as const satisfies readonly (keyof PolicyOptions)[]
 
-const CACHE_KEYS = [
+export const CACHE_KEYS = [
   ...POLICY_KEYS,
   'l1',
   'l2',
@@ -193,7 +193,8 @@ function resolve(options: PolicyOptions, path: string): Policy {
   }
 }
 
-function overlaid(under: PolicyOptions, over: PolicyOptions): PolicyOptions {
+/** Policy options where the nearer ones count. */
+export function overlaid(under: PolicyOptions, over: PolicyOptions): PolicyOptions {
   const merged: Record<string, unknown> = {}
   for (const key of POLICY_KEYS) {
     const value = over[key] ?? under[key]

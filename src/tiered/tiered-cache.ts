@@ -261,14 +261,18 @@ export class TieredCache<V = unknown> {
     return await this.#writer.deleteMany(keyList(keys).map((key) => this.#named(key)))
   }
 
-  /** The values of many keys, aligned; the factory gets the missing ones together and gives an array of as many values, or a Map. */
+  /**
+   * The values of many keys, aligned; the factory gets the missing ones together and gives an array of as many values, or a Map.
+   * @throws what the factory throws; HitpathError INVALID_VALUE for another number of values; the reason of the signal
+   */
   async getOrSetMany<K extends CacheKey>(
     keys: readonly K[],
     factory: ManyFactory<V, K>,
-    options?: WriteOptions,
+    options?: LoadOptions,
   ): Promise<(V | undefined)[]> {
     const policy = this.#policies.of(options)
-    return await this.#batches.getOrSetMany(keyList(keys) as K[], factory, policy, tagList(options?.tags))
+    const tags = tagList(options?.tags)
+    return await this.#batches.getOrSetMany(keyList(keys) as K[], factory, policy, tags, options?.signal)
   }
 
   /** Makes every entry that carries the tag invalid, everywhere. O(1) in their number. */

@@ -483,7 +483,7 @@ describe('a bad file is refused', () => {
 
 test('the examples of CONFIGURATION.md are read', () => {
   const text = readFileSync(new URL('../../../src/config/CONFIGURATION.md', import.meta.url), 'utf8')
-  const [original, ours] = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, example]) =>
+  const [original, ours, typed] = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, example]) =>
     load(example as string),
   )
   expect(original).toEqual(load(ORIGINAL))
@@ -495,5 +495,13 @@ test('the examples of CONFIGURATION.md are read', () => {
     namespace: 'prices',
     grace: 600_000,
     policies: { features: { ttl: 30_000, l1Ttl: 5000 }, model: { ttl: Infinity, tier: 'l1' } },
+  })
+  expect(typed).toMatchObject({
+    l1: { type: 'local', maxEntries: 50_000 },
+    types: {
+      marketFeatures: { ttl: 60_000, share: 4 },
+      predictions: { ttl: 30_000, shared: { maxBytes: 2 ** 26 } },
+      models: { ttl: 3_600_000, tier: 'l1' },
+    },
   })
 })

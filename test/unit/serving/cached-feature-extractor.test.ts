@@ -271,21 +271,25 @@ describe('CachedFeatureExtractor', () => {
       expect(extract).toHaveBeenCalledTimes(3)
     })
 
-    it('keeps what was computed before the window that fails', () => {
+    it('throws what the first window that fails threw, and keeps all others', () => {
       const extract = summing()
       const failure = new Error('bad bar')
       const extractor = extractorOver(new FakeFeatureCache(), {
         extract: (window) => {
-          if (contentOf(window).endsWith(']2')) throw failure
-          return extract(window)
+          const sum = extract(window)
+          if (sum.sum === 2) throw failure
+          if (sum.sum === 3) throw new Error('another')
+          return sum
         },
       })
-      const windows = [1, 2, 3].map((value) => new Float64Array([value]))
+      const windows = [1, 2, 3, 2, 4].map((value) => new Float64Array([value]))
 
       expect(() => extractor.extractMany(windows)).toThrow(failure)
+      expect(extract).toHaveBeenCalledTimes(4)
       extractor.extract(new Float64Array([1]))
+      extractor.extract(new Float64Array([4]))
 
-      expect(extract).toHaveBeenCalledTimes(1)
+      expect(extract).toHaveBeenCalledTimes(4)
     })
 
     it('passes tags and ttl to every entry, and takes an empty batch', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HitpathError, LocalCache, TieredCache } from '../../../src/index.js'
-import { FIRST_TIERS, World } from './world.js'
+import { deferred, FIRST_TIERS, settled, World } from './world.js'
 
 const VALUES: readonly (readonly [string, unknown])[] = [
   ['0', 0],
@@ -163,6 +163,82 @@ describe.each(FIRST_TIERS)('over a %s', (kind) => {
       5,
     ])
     await expect(cache.getOrSetMany(['f', 'g'], () => [1])).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+  })
+
+  test('getOrSetMany takes tags and a ttl for one key alone, beside those of all', async () => {
+    await using world = new World(kind)
+    const { cache } = world.process()
+    await cache.set('other', 0, { tags: ['first', 'other', 'late'] }) // which makes the tags known
+    await cache.getOrSetMany(
+      ['a', 'b', 'c', 'd'],
+      (missing, context) => {
+        context.of(0).tags.push('first')
+        context.of(1).setTtl(50)
+        context.of(3).tags.push('other')
+        context.tags.push('late')
+        expect(() => context.of(4)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+        return missing.map((key) => `made ${key}`)
+      },
+      { tags: ['all'] },
+    )
+    world.advance(51)
+    expect(['a', 'b', 'c'].map((key) => cache.getSync(key))).toEqual(['made a', undefined, 'made c'])
+    await cache.invalidateTag('first')
+    expect(await cache.getMany(['a', 'c', 'd'])).toEqual([undefined, 'made c', 'made d'])
+    await cache.invalidateTag('late')
+    expect(await cache.getMany(['c', 'd'])).toEqual([undefined, undefined])
+  })
+
+  test('getOrSetMany: a key that fails alone rejects for those who wait for it, and the others are kept', async () => {
+    await using world = new World(kind)
+    const { cache } = world.process()
+    const [made, began] = [deferred<void>(), deferred<void>()]
+    const all = cache.getOrSetMany(['a', 'b', 'c'], async (missing, context) => {
+      began.resolve()
+      await made.promise
+      context.fail(1, 'b is broken')
+      return missing.map((key) => `made ${key}`)
+    })
+    await began.promise
+    const [waiting, good] = [cache.getOrSet('b', () => 'not asked'), cache.getOrSet('c', () => 'not asked')]
+    made.resolve()
+    const outcomes = await Promise.allSettled([all, waiting, good])
+    expect(outcomes).toMatchObject([
+      { reason: 'b is broken' },
+      { reason: 'b is broken' },
+      { value: 'made c' },
+    ])
+    expect(await cache.getMany(['a', 'b', 'c'])).toEqual(['made a', undefined, 'made c'])
+    expect(cache.stats().factoryErrors).toBe(1)
+  })
+
+  test('getOrSetMany ends with its signal, and the factory hears it once nobody waits for any of its keys', async () => {
+    await using world = new World(kind)
+    const { cache } = world.process()
+    const [made, began] = [deferred<string[]>(), deferred<{ readonly aborted: boolean }>()]
+    const leaver = new AbortController()
+    const all = cache.getOrSetMany(
+      ['a', 'b'],
+      (_, context) => {
+        began.resolve(context.signal)
+        return made.promise
+      },
+      { signal: leaver.signal },
+    )
+    const heard = await began.promise
+    const stays = new AbortController()
+    const other = cache.getOrSet('b', () => 'not asked', { signal: stays.signal })
+    leaver.abort('gone')
+    await expect(all).rejects.toBe('gone')
+    expect(heard.aborted).toBe(false)
+    stays.abort('gone too')
+    await expect(other).rejects.toBe('gone too')
+    expect(heard.aborted).toBe(true)
+    made.resolve(['1', '2'])
+    const { factoryCalls } = cache.stats()
+    await expect(cache.getOrSetMany(['z'], () => [1], { signal: leaver.signal })).rejects.toBe('gone')
+    await settled()
+    expect(cache.stats().factoryCalls).toBe(factoryCalls)
   })
 
   test('invalidation by tag, pattern and clear, in every process', async () => {
