@@ -68,6 +68,16 @@ export type { SubscribeOptions } from './serving/events/pubsub-feed.js'
 export type { EventInvalidatorStats } from './serving/events/stats.js'
 export type { FollowOptions } from './serving/events/stream-feed.js'
 export type { InvalidatedCache } from './serving/events/targets.js'
+export { ModelCache } from './serving/model-cache.js'
+export type { ModelLease } from './serving/model-cache-lease.js'
+export type {
+  LeaseOptions,
+  ModelCacheOptions,
+  ModelCacheStats,
+  ModelEvent,
+  RetireReason,
+} from './serving/model-cache-options.js'
+export type { LoadContext, LoadModel } from './serving/model-cache-request.js'
 export { type OnnxModelOptions, type OnnxSession, onnxModel } from './serving/onnx-model.js'
 export { TRADING_TYPES } from './serving/policies.js'
 export { PredictionCache, type PredictionStats } from './serving/prediction-cache.js'

@@ -37,13 +37,13 @@ const PEERS = [
 
 /** Versions of Node, V8, this package and its peers. */
 export function versions(root: string): Readonly<Record<string, string>> {
-  const peers = PEERS.map((name) => [name, versionIn(join(root, 'node_modules', name))])
-  return {
-    node: process.versions.node,
-    v8: process.versions.v8,
-    hitpath: versionIn(root),
-    ...Object.fromEntries(peers),
-  }
+  return { node: process.versions.node, v8: process.versions.v8, ...versionsOf(root, PEERS) }
+}
+
+/** Versions of this package and of installed ones. */
+export function versionsOf(root: string, names: readonly string[]): Readonly<Record<string, string>> {
+  const installed = names.map((name) => [name, versionIn(join(root, 'node_modules', name))])
+  return { hitpath: versionIn(root), ...Object.fromEntries(installed) }
 }
 
 function versionIn(folder: string): string {

@@ -1,6 +1,7 @@
 /**
- * The market replay: real bars through a feature-extraction hot path, without a cache, with the original design
- * and with hitpath. Prints what each costs; exits with 1 when the features of any two runs differ.
+ * The market replay: real bars through a feature-extraction hot path, then through a whole platform with a network, without a cache,
+ * with the original design and with hitpath. Prints what each costs and writes a page; exits with 1 when the answers of any two runs
+ * differ.
  */
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -8,6 +9,7 @@ import { type Bars, loadBars } from './bars.js'
 import { type ContenderFactory, noCache, originalDesign } from './contenders.js'
 import { hitpathLocal, hitpathShared } from './hitpath-contenders.js'
 import { type Options, parseOptions, USAGE } from './options.js'
+import { runPlatform } from './platform/stage.js'
 import { Progress } from './progress.js'
 import { type Run, replay } from './replay.js'
 import { differences, figuresOf, outcomeTable, table, timerCostNs } from './report.js'
@@ -22,7 +24,7 @@ const CONTENDERS: readonly (readonly [string, ContenderFactory])[] = [
 ]
 const WARM_UP_REQUESTS = 1000
 
-function main(options: Options, bars: Bars): number {
+async function main(options: Options, bars: Bars): Promise<number> {
   const stream = createStream(bars, createStrategies(), options.requests, options.seed)
   print(introduction(bars, stream, options))
 
@@ -40,27 +42,21 @@ function main(options: Options, bars: Bars): number {
     .slice(1)
     .flatMap((run) => differences(reference, run).map((text) => `${run.name}: ${text}`))
   const digest = reference.evidence.digest.toString(16).padStart(16, '0')
-  if (options.jsonFile !== undefined) {
-    const result = {
-      requests: options.requests,
-      seed: options.seed,
-      identical: problems.length === 0,
-      digest,
-      timerNs,
-      runs: figures,
-      outcomes: reference.outcomes,
-    }
-    writeFileSync(options.jsonFile, `${JSON.stringify(result, undefined, 2)}\n`)
-  }
-  if (problems.length > 0) {
-    print(`FEATURES DIFFER\n${problems.slice(0, 20).join('\n')}`)
-    return 1
-  }
   const samples = reference.evidence.samples.size
   print(
-    `All ${runs.length} runs gave identical features: digest ${digest} over every array, ${samples} answers compared in depth.`,
+    problems.length > 0
+      ? `FEATURES DIFFER\n${problems.slice(0, 20).join('\n')}\n`
+      : `All ${runs.length} runs gave identical features: digest ${digest} over every array, ${samples} answers compared in depth.\n`,
   )
-  return 0
+  const platform = await runPlatform(bars, options, print)
+  const identical = problems.length === 0
+  if (options.jsonFile !== undefined) {
+    const { requests, seed } = options
+    const { outcomes } = reference
+    const result = { requests, seed, identical, digest, timerNs, runs: figures, outcomes, platform }
+    writeFileSync(options.jsonFile, `${JSON.stringify(result, undefined, 2)}\n`)
+  }
+  return identical && platform.identical ? 0 : 1
 }
 
 /** A short run of its own first, so that no contender pays for compiling the code that all of them share. */
@@ -101,4 +97,4 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`)
   process.exitCode = 2
 }
-if (options !== undefined) process.exitCode = main(options, bars)
+if (options !== undefined) process.exitCode = await main(options, bars)

@@ -1,4 +1,6 @@
 /** The command line of the replay, checked once. */
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 export interface Options {
@@ -6,9 +8,13 @@ export interface Options {
   readonly seed: number
   /** Where the figures go as JSON; nowhere when undefined. */
   readonly jsonFile: string | undefined
+  /** Bars that each symbol of the platform receives. */
+  readonly steps: number
+  /** Where the page goes. */
+  readonly pageFile: string
 }
 
-export const USAGE = 'usage: npm start -- [--requests N] [--seed N] [--json FILE]'
+export const USAGE = 'usage: npm start -- [--requests N] [--seed N] [--json FILE] [--bars N] [--page FILE]'
 
 /** @throws Error with a sentence that names the option, what was expected and what came. */
 export function parseOptions(args: readonly string[], defaultRequests: number): Options {
@@ -18,12 +24,16 @@ export function parseOptions(args: readonly string[], defaultRequests: number): 
       requests: { type: 'string', default: String(defaultRequests) },
       seed: { type: 'string', default: '1' },
       json: { type: 'string' },
+      bars: { type: 'string', default: '60' },
+      page: { type: 'string', default: fileURLToPath(new URL('../results/platform.html', import.meta.url)) },
     },
   })
   return {
     requests: wholeNumber('requests', values.requests, 1, 10_000_000),
     seed: wholeNumber('seed', values.seed, 0, 2 ** 32 - 1),
     jsonFile: values.json,
+    steps: wholeNumber('bars', values.bars, 1, 250),
+    pageFile: resolve(values.page),
   }
 }
 

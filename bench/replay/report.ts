@@ -112,7 +112,7 @@ export function outcomeTable(outcomes: readonly Outcome[]): string {
 }
 
 /** First column to the left, the others to the right. */
-function align(rows: readonly (readonly string[])[]): string {
+export function align(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
   const lines = rows.map((row) =>
     row

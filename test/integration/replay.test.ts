@@ -117,16 +117,22 @@ describe('npm start', () => {
     const folder = mkdtempSync(join(tmpdir(), 'hitpath-replay-'))
     const jsonFile = join(folder, 'replay.json')
     const root = fileURLToPath(new URL('../..', import.meta.url))
-    const script = ['--import', 'tsx', 'bench/replay/main.ts', '--requests', '400', '--json', jsonFile]
+    const pageFile = join(folder, 'page', 'platform.html')
+    const options = ['--requests', '400', '--bars', '2', '--json', jsonFile, '--page', pageFile]
+    const script = ['--import', 'tsx', 'bench/replay/main.ts', ...options]
 
     const { status, stdout, stderr } = spawnSync(process.execPath, script, { cwd: root, encoding: 'utf8' })
     const result: unknown = JSON.parse(readFileSync(jsonFile, 'utf8'))
+    const page = readFileSync(pageFile, 'utf8')
     rmSync(folder, { recursive: true })
 
     expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining('done') })
     expect(stdout).toContain('400 requests for 20 distinct windows')
     expect(stdout).toContain('All 4 runs gave identical features')
+    expect(stdout).toContain('All answers are equal, bit for bit.')
+    expect(page).toContain('A trading platform, replayed with and without a cache')
     expect(result).toMatchObject({
+      platform: { identical: true, runs: [{ name: 'no cache' }, {}, { name: 'hitpath', staleSignals: 0 }] },
       requests: 400,
       identical: true,
       runs: [{ hitRatio: 0 }, { hitRatio: 0.95 }, { hitRatio: 0.95 }, { hitRatio: 0.95 }],
@@ -184,18 +190,30 @@ describe('bars and windows', () => {
 
 describe('the command line', () => {
   it('has defaults', () => {
-    expect(parseOptions([], 100)).toEqual({ requests: 100, seed: 1, jsonFile: undefined })
+    expect(parseOptions([], 100)).toEqual({
+      requests: 100,
+      seed: 1,
+      jsonFile: undefined,
+      steps: 60,
+      pageFile: expect.stringMatching(/bench.results.platform\.html$/),
+    })
   })
 
   it('is read', () => {
-    const args = ['--requests', '500', '--seed=3', '--json', 'out.json']
-    expect(parseOptions(args, 100)).toEqual({ requests: 500, seed: 3, jsonFile: 'out.json' })
+    const args = ['--requests', '500', '--seed=3', '--json', 'out.json', '--bars', '9', '--page=/tmp/x.html']
+    expect(parseOptions(args, 100)).toEqual({
+      requests: 500,
+      seed: 3,
+      jsonFile: 'out.json',
+      steps: 9,
+      pageFile: '/tmp/x.html',
+    })
   })
 
-  it.each([['--requests=0'], ['--requests=many'], ['--seed=-1'], ['--cache=none']])(
+  it.each([['--requests=0'], ['--requests=many'], ['--seed=-1'], ['--bars=251'], ['--cache=none']])(
     'refuses %s with a sentence',
     (argument) => {
-      expect(() => parseOptions([argument], 100)).toThrow(/--?(requests|seed|cache)/)
+      expect(() => parseOptions([argument], 100)).toThrow(/--?(requests|seed|bars|cache)/)
     },
   )
 })
