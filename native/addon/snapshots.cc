@@ -131,7 +131,8 @@ void end_restoration(napi_env env, napi_status, void* data) {
   napi_delete_async_work(env, r->work);
 }
 
-/// restoreShared(bytes): as restoreRecords() of a SharedCache, elsewhere: a promise of [status, restored, kept, expired, rejected].
+/// restoreShared(bytes): as restoreRecords() of a SharedCache, elsewhere, and of one part of its shards: bits holds part << 8 and
+/// parts << 16. A promise of [status, restored, kept, expired, rejected].
 /// The bytes must stay as they are until it settles. Undefined, with the status set, when it cannot begin.
 napi_value RestoreShared(napi_env env, napi_callback_info info) {
   Call<1> call(env, info);
@@ -154,6 +155,8 @@ napi_value RestoreShared(napi_env env, napi_callback_info info) {
   r->how.now = h->now(s);
   r->how.shift = r->how.now - s.extra[0];
   r->how.replace = (s.bits & 1) != 0;
+  r->how.part = s.bits >> 8 & 0xff;
+  r->how.parts = std::max(s.bits >> 16 & 0xff, 1u);
   r->how.dtypes = s.form;
   napi_create_reference(env, call.args[0], 1, &r->body);
   napi_create_reference(env, region, 1, &r->region);

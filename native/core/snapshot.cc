@@ -234,9 +234,11 @@ class RecordReader {
 
   /// Whether the record is to be stored; then its groups are on their way.
   [[nodiscard]] bool wanted(const Record& record, Pending& p) noexcept {
-    if (how_.now > record.head.deadline + how_.shift) return ++result_.expired, false;
+    const bool counts = how_.part == 0;  // what has no place is counted by the first part alone
+    if (how_.now > record.head.deadline + how_.shift) return result_.expired += counts, false;
     if (!is_value(record, how_.dtypes) || !place(cache_, record, how_.where != nullptr, p.digest, p.key, p.is_long))
-      return ++result_.rejected, false;
+      return result_.rejected += counts, false;
+    if (how_.parts != 1 && cache_.shard_index(p.key) % how_.parts != how_.part) return false;
     cache_.prefetch_home(p.key);
     return true;
   }

@@ -77,6 +77,8 @@ struct Restoring {
   f64 now = 0;
   bool replace = false;  // live entries too
   u32 dtypes = ~u32{0};  // a bit for each dtype of which typed arrays can be made
+  u32 part = 0;  // shards whose number leaves this remainder divided by `parts`; threads with a part each do not meet
+  u32 parts = 1;
   RestoredAt* where =
       nullptr;  // with room for each record: values stay outside, and strings beyond kCellBytes become digests
 };

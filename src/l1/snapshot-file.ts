@@ -135,7 +135,7 @@ export class SnapshotWriter {
 export interface ReadBlock {
   readonly index: number
   readonly records: number
-  /** Overwritten with the block that comes `held` + 2 later. */
+  /** Overwritten with the block that comes two later. */
   readonly body: Buffer
 }
 
@@ -176,11 +176,11 @@ export class SnapshotReader {
   }
 
   /**
-   * All blocks of records in order; the next is being read meanwhile, and the `held` before keep their bytes.
+   * All blocks of records in order; the next is being read meanwhile.
    * @throws HitpathError SNAPSHOT_CORRUPT
    */
-  async *blocks(held = 0): AsyncGenerator<ReadBlock> {
-    const buffers = Array.from({ length: held + 2 }, () => Buffer.alloc(0))
+  async *blocks(): AsyncGenerator<ReadBlock> {
+    const buffers = [Buffer.alloc(0), Buffer.alloc(0)]
     let at = FILE_HEADER_BYTES + BLOCK_HEAD_BYTES
     let records = 0
     let recordBytes = 0

@@ -66,7 +66,6 @@ export interface LocalEntries<V> {
 
 export class LocalPort<V> implements SnapshotPort {
   readonly kind: number = KIND.local
-  readonly together: number = 1
   readonly #entries: LocalEntries<V>
   readonly #refuse: boolean
   #skipped = 0

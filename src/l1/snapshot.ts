@@ -99,8 +99,6 @@ export interface SnapshotPort {
   readonly skipped: number
   /** So many bytes of records are about to come. */
   expect(bytes: number): void
-  /** Blocks that may be taken at once. */
-  readonly together: number
   /** Stores the records of a block, whose bytes must not change until it has. */
   take(body: Buffer, records: number, how: Taking): Taken | Promise<Taken>
 }
@@ -112,19 +110,21 @@ export interface Taking {
 }
 
 /** The pool has four threads unless it is told otherwise, and one of them reads. */
-const TOGETHER = 3
+const THREADS = 3
 /** Slots of one call: of an empty cache, a millisecond. */
 const SLOTS = 32_768
 
 /** Both directions for a cache whose values stand in the region. */
 export class RegionPort implements SnapshotPort {
   readonly kind: number = KIND.shared
-  readonly together: number = Math.min(TOGETHER, availableParallelism())
   readonly skipped: number = 0
   readonly #engine: Engine
+  /** Threads that store a block, each the records of its shards: so they do not wait for one another. */
+  readonly #parts: number
 
   constructor(engine: Engine) {
     this.#engine = engine
+    this.#parts = Math.min(THREADS, availableParallelism(), engine.token.shards)
   }
 
   size(): number {
@@ -161,12 +161,26 @@ export class RegionPort implements SnapshotPort {
 
   /** In threads of the pool, so that neither the event loop nor one core is held. */
   async take(body: Buffer, records: number, how: Taking): Promise<Taken> {
-    stageBlock(this.#engine, records, how)
-    const counts = native.restoreShared(body)
-    this.#engine.check()
-    const [status, restored, kept, expired, rejected] = (await counts) as RestoredCounts
-    this.#engine.check(status)
-    return { restored, kept, expired, rejected }
+    const parts: Promise<RestoredCounts>[] = []
+    try {
+      for (let part = 0; part < this.#parts; part++) {
+        stageBlock(this.#engine, records, how, part, this.#parts)
+        const counts = native.restoreShared(body)
+        this.#engine.check()
+        parts.push(counts as Promise<RestoredCounts>)
+      }
+    } finally {
+      await Promise.all(parts) // they read the body
+    }
+    const sum = { restored: 0, kept: 0, expired: 0, rejected: 0 }
+    for (const [status, restored, kept, expired, rejected] of await Promise.all(parts)) {
+      this.#engine.check(status)
+      sum.restored += restored
+      sum.kept += kept
+      sum.expired += expired
+      sum.rejected += rejected
+    }
+    return sum
   }
 }
 
@@ -182,9 +196,15 @@ export function stageSlice(engine: Engine, cursor: number, slots: number, out: B
 }
 
 /** For a call that stores so many records. */
-export function stageBlock(engine: Engine, records: number, { wallNow, replace }: Taking): void {
+export function stageBlock(
+  engine: Engine,
+  records: number,
+  { wallNow, replace }: Taking,
+  part = 0,
+  parts = 1,
+): void {
   engine.begin(0)
-  words[STAGING_BITS / 4] = replace ? 1 : 0
+  words[STAGING_BITS / 4] = (replace ? 1 : 0) | (part << 8) | (parts << 16)
   words[STAGING_FORM / 4] = plainArrayDtypes
   words[STAGING_COUNT / 4] = records
   doubles[STAGING_EXTRA / 8] = wallNow
@@ -250,34 +270,24 @@ export async function restoreSnapshot(
       bytes += body.length
       onProgress?.({ done, total, bytes, elapsedMs: elapsedMs() })
     }
-    await filed(path, inOrder(file.blocks(port.together), port.together, store, signal))
+    await filed(path, inOrder(file.blocks(), store, signal))
     return { ...sum, entries: done, bytes: file.bytes, savedAt, elapsedMs: elapsedMs() }
   } finally {
     await file.close()
   }
 }
 
-/** Acts on blocks, `together` at once at most; waits for all that began, whatever happens. */
+/** Acts on one block after the other, while the next is being read. */
 async function inOrder(
   blocks: AsyncIterable<ReadBlock>,
-  together: number,
   act: (body: Buffer, records: number) => Promise<void>,
   signal: Signal | undefined,
 ): Promise<void> {
-  const under: Promise<void>[] = []
-  try {
-    for await (const { records, body } of blocks) {
-      signal?.throwIfAborted()
-      const one = act(body, records)
-      one.catch(() => {}) // awaited below
-      under.push(one)
-      if (under.length === together) await under.shift()
-      signal?.throwIfAborted()
-    }
-    for (const one of under) await one
-  } finally {
-    await Promise.allSettled(under)
+  for await (const { records, body } of blocks) {
+    signal?.throwIfAborted()
+    await act(body, records)
   }
+  signal?.throwIfAborted()
 }
 
 /** Reads the whole file: every checksum, every length. */
