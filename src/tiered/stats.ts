@@ -15,7 +15,7 @@ export interface TieredStats extends Counters {
   /** Changes that wait for the second tier, and their bytes. */
   readonly replaying: number
   readonly replayingBytes: number
-  /** Milliseconds from a change in the server until it was heard here, by quantile; undefined without a bus. */
+  /** Milliseconds from a change in the server until it was heard here, by quantile; undefined until something was heard. */
   readonly invalidationMs: { readonly p50: number; readonly p99: number } | undefined
 }
 
@@ -33,6 +33,8 @@ export function tieredStats<V>(core: Core<V>, { queue }: Replayer): TieredStats 
     replaying: queue.size,
     replayingBytes: queue.bytes,
     invalidationMs:
-      latency === undefined ? undefined : { p50: latency.quantileMs(0.5), p99: latency.quantileMs(0.99) },
+      latency === undefined || latency.count === 0
+        ? undefined
+        : { p50: latency.quantileMs(0.5), p99: latency.quantileMs(0.99) },
   }
 }

@@ -109,7 +109,7 @@ describe('subscribe', () => {
       for (let i = 0; i < 10_000; i++) pipeline.publish('flood', `{"symbol":"S${i % 10}"}`)
       await pipeline.exec()
     }
-    await waitFor('the flood', () => invalidator.stats().received === 100_000)
+    await waitFor('the flood', () => invalidator.stats().received === 100_000, { timeoutMs: 45_000 })
     hold('S9')
     await redis.publish('flood', '{"symbol":"S9"}')
     await gone('S9')

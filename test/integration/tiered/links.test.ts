@@ -185,6 +185,7 @@ test('changes that reached Redis without a reply are made again, and take nothin
     await a.cache.set('f:1', 'fourth'),
   ]
   expect(results.every(({ queued }) => queued)).toBe(true)
+  await delay(50) // beyond what the clocks of the two may be apart
   expect(await b.cache.set('theirs', 'later')).toEqual({ queued: false })
   expect(await b.cache.set('gone', 'later')).toEqual({ queued: false })
   proxy.resume()
