@@ -4,11 +4,11 @@
  * Such an envelope is copied whole, by one call, to an address that is a multiple of 8: its head is then read through arrays of doubles
  * and words that exist already, and the value is a view. To make a Buffer, a DataView and memory for each value costs five times as much.
  *
- *   slab, 8 KB:  | head 48 | ext, padding | elements .. | to 8 | head 48 | ..
+ *   slab, 16 KB:  | head 48 | ext, padding | elements .. | to 8 | head 48 | ..
  *
  * Always true: whatever is not exactly of this form is `undefined` here and left to `readHeader` and `decodePayload`, and what is read here
  * they would read alike. Values that share a slab never overlap, and its bytes are not used again; one that survives the others keeps the
- * slab's 8 KB alive and no more.
+ * slab's 16 KB alive and no more.
  */
 import { markAsUntransferable } from 'node:worker_threads'
 import type { NdArray, TypedArray } from '../key/ndarray.js'
@@ -17,8 +17,8 @@ import { ENVELOPE_MAGIC, isDeadline, isVersion } from './envelope.js'
 import { soleArrayAt } from './value.js'
 
 /** The most that one value keeps alive. */
-export const SLAB_BYTES = 8192
-const MAX_ENVELOPE_BYTES = SLAB_BYTES / 2
+export const SLAB_BYTES = 16_384
+const MAX_ENVELOPE_BYTES = SLAB_BYTES / 4
 const HEAD_BYTES = 48
 
 /** Words 0 and 9 of a head without flags and tags; envelope.ts draws it. */

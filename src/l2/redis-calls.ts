@@ -3,7 +3,7 @@ import { HitpathError } from '../errors.js'
 import type { Deadlines } from './deadlines.js'
 import { isNoScript, isSplit } from './failure.js'
 import type { Word } from './names.js'
-import type { AnyClient } from './redis-client.js'
+import { type AnyClient, mget } from './redis-client.js'
 import type { RedisLink } from './redis-link.js'
 import type { Script } from './scripts.js'
 import type { OnFound } from './store.js'
@@ -113,7 +113,7 @@ function keysFrom(from: number, to: number, key: (i: number) => Word): Word[] {
 }
 
 function readKeys(client: AnyClient, keys: readonly Word[]): Promise<(Buffer | null)[]> {
-  return client.mgetBuffer(keys).catch((error: unknown) => {
+  return mget(client, keys).catch((error: unknown) => {
     if (!isSplit(error)) throw error
     return Promise.all(keys.map((key) => client.getBuffer(key)))
   })

@@ -23,6 +23,7 @@ export interface RedisClient {
   callBuffer(command: string, ...args: (string | number | Bytes)[]): Promise<unknown>
   getBuffer(key: string | Bytes): Promise<Bytes | null>
   mgetBuffer(keys: readonly (string | Bytes)[]): Promise<(Bytes | null)[]>
+  sendCommand(command: unknown): Promise<unknown>
   subscribe(channel: string): Promise<unknown>
   on(event: string, listener: (...args: never[]) => void): unknown
   off(event: string, listener: (...args: never[]) => void): unknown
@@ -63,6 +64,23 @@ export function clientOption(value: unknown, path: string): AnyClient {
 
 export function isCluster(client: AnyClient): client is ClusterClient {
   return 'nodes' in client && typeof client.nodes === 'function'
+}
+
+interface CommandClass {
+  new (name: string, args: readonly string[], options: { replyEncoding: null }): { args: readonly string[] }
+}
+
+/**
+ * MGET. ioredis flattens the arguments of each command that it makes, 150 ns a key: here a command that was made without any gets them. What
+ * may be no string, or goes to a Cluster, takes the usual way.
+ */
+export function mget(client: AnyClient, keys: readonly (string | Bytes)[]): Promise<(Bytes | null)[]> {
+  const { Command } = client.constructor as { readonly Command?: CommandClass }
+  if (Command === undefined || isCluster(client) || !keys.every((key) => typeof key === 'string'))
+    return client.mgetBuffer(keys)
+  const command = new Command('mget', [], { replyEncoding: null })
+  command.args = keys
+  return client.sendCommand(command) as Promise<(Bytes | null)[]>
 }
 
 /** What the user's client puts before keys: it must become part of ours, which are also patterns and arguments. */

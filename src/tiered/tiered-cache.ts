@@ -242,7 +242,7 @@ export class TieredCache<V = unknown> {
    * The values of many keys, aligned: what the first tier lacks comes in one call of the second.
    *
    * With `tier: 'l2'` the first tier is neither looked into nor filled, and arrays of up to 4 KB may share memory: `value.buffer` is then larger
-   * than the array (its `byteOffset` and `byteLength` say where it lies), and one array that is kept keeps up to 8 KB alive. `slice()` makes
+   * than the array (its `byteOffset` and `byteLength` say where it lies), and one array that is kept keeps up to 16 KB alive. `slice()` makes
    * one that stands alone.
    */
   async getMany(keys: readonly CacheKey[], options?: CallOptions): Promise<(V | undefined)[]> {

@@ -110,7 +110,7 @@ describe.each([
   })
 })
 
-test('values in slabs share at most 8 KB, do not overlap, and stay as they were', () => {
+test('values in slabs share at most 16 KB, do not overlap, and stay as they were', () => {
   const envelopes = new ArrayEnvelopes()
   const values: Float64Array[] = []
   for (let i = 0; i < 500; i++) {

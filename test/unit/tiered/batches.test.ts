@@ -147,11 +147,11 @@ test('of the second tier alone: the first is neither looked into nor filled', as
   await cache.close()
 })
 
-test('arrays in the first tier have memory of their own; others share 8 KB at most', async () => {
+test('arrays in the first tier have memory of their own; others share 16 KB at most', async () => {
   await using world = new World()
   const { cache } = await reader(world)
   const [shared] = (await cache.getMany(['a'], { tier: 'l2' })) as [Float64Array]
-  expect(shared.buffer.byteLength).toBeLessThanOrEqual(8192)
+  expect(shared.buffer.byteLength).toBeLessThanOrEqual(16_384)
   const [kept] = (await cache.getMany(['a'])) as [Float64Array]
   expect(kept.buffer.byteLength).toBe(8)
   await cache.close()
