@@ -26,7 +26,7 @@ export type {
   SaveOptions,
   SaveResult,
   SnapshotProgress,
-} from './l1/snapshot.js'
+} from './l1/snapshot-options.js'
 export type { CacheStats } from './l1/stats.js'
 export { RedisStore } from './l2/redis-store.js'
 export type { L2Store } from './l2/store.js'

@@ -6,19 +6,15 @@ import { doubles, native, scratch, words } from '../native/binding.js'
 import { STAGING_COUNT, STAGING_OFFSET } from '../native/layout.js'
 import { type CacheKey, type Engine, NO_SLOT } from './engine.js'
 import { keyList, type SetOptions } from './options.js'
+import { RegionPort, refuseEntrusted, restoreSnapshot, type SnapshotPort, saveSnapshot } from './snapshot.js'
 import {
   checkRestore,
   checkSave,
-  RegionPort,
   type RestoreOptions,
   type RestoreResult,
-  refuseEntrusted,
-  restoreSnapshot,
   type SaveOptions,
   type SaveResult,
-  type SnapshotPort,
-  saveSnapshot,
-} from './snapshot.js'
+} from './snapshot-options.js'
 import type { CacheStats } from './stats.js'
 
 /** Keys of one crossing: as many as slots fit the scratch. */
@@ -132,7 +128,7 @@ export abstract class BaseCache<V> {
    */
   async save(path: string, options: SaveOptions = {}): Promise<SaveResult> {
     refuseEntrusted(this)
-    return await saveSnapshot(this.snapshotPort(options), checkSave(path, options), options)
+    return await saveSnapshot(this.snapshotPort(options) as SnapshotPort, checkSave(path, options), options)
   }
 
   /**
@@ -143,11 +139,11 @@ export abstract class BaseCache<V> {
    */
   async restore(path: string, options: RestoreOptions = {}): Promise<RestoreResult> {
     refuseEntrusted(this)
-    return await restoreSnapshot(this.snapshotPort({}), checkRestore(path, options), options)
+    return await restoreSnapshot(this.snapshotPort({}) as SnapshotPort, checkRestore(path, options), options)
   }
 
-  /** @internal */
-  protected snapshotPort(_options: SaveOptions): SnapshotPort {
+  /** @internal A SnapshotPort. Not declared as one, since that would bring Buffer, and so the types of Node, into the declarations. */
+  protected snapshotPort(_options: SaveOptions): object {
     return new RegionPort(this.#engine)
   }
 

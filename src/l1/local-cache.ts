@@ -39,8 +39,8 @@ import { maintain } from './maintenance.js'
 import { clockOption, type SetOptions, tagsOf, ttlOf } from './options.js'
 import { createRegion } from './region.js'
 import { Scope, scopeWord } from './scope.js'
-import type { SaveOptions, SnapshotPort } from './snapshot.js'
 import { LocalPort, type PlaceFlags } from './snapshot-local.js'
+import type { SaveOptions } from './snapshot-options.js'
 import { type CacheStats, statsOf } from './stats.js'
 
 /** Why an entry left: the policy chose it, its time was over, delete(), clear(), a tag or pattern, a newer value. */
@@ -335,7 +335,7 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
   }
 
   /** @internal */
-  protected override snapshotPort({ unsupported }: SaveOptions): SnapshotPort {
+  protected override snapshotPort({ unsupported }: SaveOptions): object {
     let replaced: Removal<V>[] = []
     const entries = {
       engine: this.#engine,

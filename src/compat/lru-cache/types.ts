@@ -1,4 +1,5 @@
 /** The types of lru-cache 11, so that code which names them compiles as it stands. */
+import type { Signal } from '../../platform.js'
 import type { LRUCache as Cache } from './lru-cache.js'
 
 export type Size = number
@@ -141,7 +142,7 @@ export interface FetcherFetchOptions<K, V, FC = unknown> extends Base<K, V, FC, 
   size?: Size
 }
 export interface FetcherOptions<K, V, FC = unknown> {
-  signal: AbortSignal
+  signal: Signal
   options: FetcherFetchOptions<K, V, FC>
   /** As given to `fetch`. */
   context: FC
@@ -149,7 +150,7 @@ export interface FetcherOptions<K, V, FC = unknown> {
 export interface FetchOptions<K, V, FC> extends FetcherFetchOptions<K, V, FC> {
   forceRefresh?: boolean
   context?: FC
-  signal?: AbortSignal
+  signal?: Signal
   status?: Status<K, V, FC>
 }
 export interface FetchOptionsWithContext<K, V, FC> extends FetchOptions<K, V, FC> {

@@ -1,6 +1,9 @@
 // The installed package, used from CommonJS, and beside its ES module in one process.
 const assert = require('node:assert/strict')
 const { LocalCache, SharedCache, digest } = require('hitpath')
+const { LRUCache } = require('hitpath/lru-cache')
+
+assert.equal(new LRUCache({ max: 1 }).set('a', 1).get('a'), 1)
 
 const cache = new LocalCache({ maxEntries: 100 })
 cache.set(Float64Array.of(1, 2), 'by array')

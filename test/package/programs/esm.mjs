@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { Worker } from 'node:worker_threads'
 import { digest, HitpathError, LocalCache, SharedCache } from 'hitpath'
+import { LRUCache } from 'hitpath/lru-cache'
+
+assert.equal(new LRUCache({ max: 1 }).set('a', 1).get('a'), 1)
 
 const cache = new LocalCache({ maxEntries: 100, ttl: '60s' })
 const value = { price: 1 }

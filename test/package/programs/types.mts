@@ -11,6 +11,7 @@ import {
   SharedCache,
   type SharedCacheHandle,
 } from 'hitpath'
+import { LRUCache } from 'hitpath/lru-cache'
 
 type Features = { readonly rsi: number }
 
@@ -38,3 +39,13 @@ const extractor = new CachedFeatureExtractor({ cache, name: 'rsi', version: 1, e
 const features: Features = extractor.extract(matrix)
 
 export default [hit, computed, stats, rows, pin, code, features, digest(matrix)]
+
+const lru: LRUCache<string, number> = new LRUCache({
+  max: 10,
+  ttl: 1000,
+  dispose: (_value, _key, reason) => reason,
+})
+const options: LRUCache.Options<string, number, unknown> = { max: 1 }
+export const served: number | undefined = lru
+  .set('a', 1)
+  .get('a', { allowStale: options.allowStale ?? false })
