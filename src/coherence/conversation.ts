@@ -66,6 +66,12 @@ export class Conversation {
     return reply
   }
 
+  /** PING, where messages may flow: each that is heard grants the answer, which waits behind them, the whole limit anew. */
+  async ping(limitMs: number): Promise<void> {
+    await this.#within(limitMs, 'PING', () => this.client.call('PING'), true)
+    this.heard()
+  }
+
   async subscribe(limitMs: number, channel: string): Promise<void> {
     await this.#within(limitMs, 'SUBSCRIBE', () => this.client.subscribe(channel))
     this.heard()
@@ -98,7 +104,8 @@ export class Conversation {
     void this.closed.then(() => clearTimeout(timer))
   }
 
-  #within<T>(limitMs: number, what: string, act: () => Promise<T>): Promise<T> {
+  #within<T>(limitMs: number, what: string, act: () => Promise<T>, patient = false): Promise<T> {
+    const askedAt = this.#now()
     return new Promise<T>((resolve, reject) => {
       if (this.#cause !== undefined) return reject(this.#cause)
       let pending = true
@@ -111,10 +118,18 @@ export class Conversation {
         settle()
         reject(cause)
       }
+      const judge = () => {
+        if (!pending) return
+        const left = patient && this.#heardAt > askedAt ? this.#heardAt + limitMs - this.#now() : 0
+        if (left > 0) arm(left)
+        else this.end(late(what, limitMs))
+      }
       // After the event loop stood still the answer may lie in the socket: it is read before the check phase.
-      const timer = setTimeout(() => {
-        setImmediate(() => pending && this.end(late(what, limitMs)))
-      }, limitMs)
+      const arm = (ms: number) => {
+        timer = setTimeout(() => setImmediate(judge), ms)
+      }
+      let timer: NodeJS.Timeout | undefined
+      arm(limitMs)
       this.#waiting.add(fail)
       act().then(
         (value) => {

@@ -54,7 +54,7 @@ export class PubSubFeed<E> extends LinkedFeed<E> {
     up()
     for (;;) {
       await talk.pause(heartbeatMs)
-      await talk.ask(graceMs, 'PING')
+      await talk.ping(graceMs)
     }
   }
 
