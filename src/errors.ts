@@ -51,6 +51,8 @@ export type HitpathErrorCode =
   | 'SNAPSHOT_IO'
   /** No native binary could be loaded; the message lists each attempt and the remedy. */
   | 'NATIVE_LOAD'
+  /** The portable engine cannot do this; the message says what to do. */
+  | 'UNSUPPORTED'
   /** Memory for the region could not be reserved, or views that are held leave no room in it. */
   | 'OUT_OF_MEMORY'
   /** The call needs the time and the cache was attached without the clock that it was created with. */
@@ -82,7 +84,16 @@ export class HitpathError extends Error {
   override get name(): string {
     return 'HitpathError'
   }
+
+  /** An error of another copy of the package in this process is one too. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== HitpathError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
 }
+
+const BRAND = Symbol.for('hitpath.HitpathError')
+Object.defineProperty(HitpathError.prototype, BRAND, { value: true })
 
 const MAX_SHOWN_CHARACTERS = 40
 

@@ -14,7 +14,7 @@
  * decides in either case.
  */
 import { functionOption, integerOption, refuseUnknownOptions } from '../options.js'
-import { globMatches } from './glob.js'
+import { globMatches } from '../glob.js'
 import {
   CLEAR_KEY,
   isBarrier,
