@@ -84,16 +84,17 @@ export class HitpathError extends Error {
   override get name(): string {
     return 'HitpathError'
   }
-
-  /** An error of another copy of the package in this process is one too. */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    if (this !== HitpathError) return Function.prototype[Symbol.hasInstance].call(this, value)
-    return typeof value === 'object' && value !== null && BRAND in value
-  }
 }
 
+// An error of another copy of the package in this process is a HitpathError too; subclasses are judged as usual.
 const BRAND = Symbol.for('hitpath.HitpathError')
 Object.defineProperty(HitpathError.prototype, BRAND, { value: true })
+Object.defineProperty(HitpathError, Symbol.hasInstance, {
+  value(this: unknown, error: unknown): boolean {
+    if (this !== HitpathError) return Function.prototype[Symbol.hasInstance].call(this as () => void, error)
+    return typeof error === 'object' && error !== null && BRAND in error
+  },
+})
 
 const MAX_SHOWN_CHARACTERS = 40
 

@@ -91,12 +91,7 @@ export class Engine {
   /** Closed, or with a clock of the user's. */
   #unusual: boolean
 
-  constructor(
-    region: SharedArrayBuffer,
-    token: Token,
-    clock: Clock | undefined,
-    binding: Native = native,
-  ) {
+  constructor(region: SharedArrayBuffer, token: Token, clock: Clock | undefined, binding: Native = native) {
     this.binding = binding
     this.other = binding.engine === native.engine ? undefined : binding
     this.region = region

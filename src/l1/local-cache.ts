@@ -105,7 +105,14 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
 
   /** @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY, NATIVE_LOAD */
   constructor(options: LocalCacheOptions<V> = {}) {
-    refuseUnknownOptions(options, 'LocalCache', ['maxEntries', 'ttl', 'policy', 'clock', 'onRemoval', 'engine'])
+    refuseUnknownOptions(options, 'LocalCache', [
+      'maxEntries',
+      'ttl',
+      'policy',
+      'clock',
+      'onRemoval',
+      'engine',
+    ])
     const maxEntries = integerOption(options.maxEntries ?? 10_000, 'LocalCache.maxEntries', {
       min: 1,
       max: 2 ** 28,

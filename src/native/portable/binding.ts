@@ -310,8 +310,7 @@ export function portableBinding(staging: StagingArea): Native {
     open(region): Token | number {
       const config = readHeader(region)
       if (config === undefined) {
-        const shared =
-          region.byteLength >= SLOTS_AT && ((region[HEADER_FLAGS] as number) & FLAG_SHARED) !== 0
+        const shared = region.byteLength >= SLOTS_AT && ((region[HEADER_FLAGS] as number) & FLAG_SHARED) !== 0
         if (shared) throw unsupported('a SharedCache')
         return NOT_A_REGION
       }
@@ -387,7 +386,12 @@ export function portableBinding(staging: StagingArea): Native {
       const next = store.visit(cursor, SCANNED, now(store), (slot) => {
         const kind = store.slots.kind(slot)
         const key = store.keyOf(slot)
-        batch.push(slot, store.slots.seq(slot) >>> 0, kind, kind === KEY_DIGEST ? bytesOf(key as string) : key)
+        batch.push(
+          slot,
+          store.slots.seq(slot) >>> 0,
+          kind,
+          kind === KEY_DIGEST ? bytesOf(key as string) : key,
+        )
       })
       words[STAGING_STATUS / 4] = OK
       words[STAGING_SLOT / 4] = next

@@ -116,7 +116,8 @@ export class ArrayDigest {
     const small = (bits & BIT_SMALL_KEY) !== 0
     if (!small && !ArrayBuffer.isView(array)) return false
     const room = small ? staging.scratch.length : (array as Uint8Array).byteLength
-    if (!Number.isInteger(first) || !inBounds(doubles, ndim, bits, first, elements, room / width)) return false
+    if (!Number.isInteger(first) || !inBounds(doubles, ndim, bits, first, elements, room / width))
+      return false
     const bytes = small
       ? staging.scratch
       : new Uint8Array(
@@ -174,6 +175,7 @@ export class ArrayDigest {
   }
 
   #begin(header: number): void {
+    this.#memory.fill(0, 0, INPUT) // init64() takes the rest of a state for zero
     for (const [i, seed] of SEEDS.entries()) this.#exports.init64(i * STATE_BYTES, seed)
     this.#update(header)
   }

@@ -12,7 +12,12 @@ type Make = (options?: {
 
 const KINDS: readonly (readonly [string, Make])[] = [
   ['LocalCache', (options) => new LocalCache(options)],
+  ['portable LocalCache', (options) => new LocalCache({ ...options, engine: 'portable' })],
   ['LocalCache, lru', (options) => new LocalCache({ ...options, policy: 'lru' })],
+  [
+    'portable LocalCache, lru',
+    (options) => new LocalCache({ ...options, policy: 'lru', engine: 'portable' }),
+  ],
   ['SharedCache', (options) => SharedCache.create({ maxBytes: 2 ** 20, ...options })],
 ]
 
