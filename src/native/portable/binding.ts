@@ -106,7 +106,9 @@ export function portableBinding(staging: StagingArea): Native {
     if (removals.length === 0) return
     words[STAGING_REMOVED_SLOT / 4] = removals[0] as number
     words[STAGING_REMOVED_WHY / 4] = removals[1] as number
-    if (removals.length === 2) store.removals = []
+    if (removals.length !== 2) return
+    removals.pop() // a third of the cost of setting the length
+    removals.pop()
   }
 
   /** The key that the staging area describes: its kind, and itself in `stagedKey`. NONE, with the status set, when it is none. */
@@ -164,9 +166,11 @@ export function portableBinding(staging: StagingArea): Native {
   }
 
   function set(store: Store, kind: number, key: Key, tags: readonly string[] | undefined): void {
-    const time = now(store)
     const wanted = doubles[STAGING_TTL / 8] as number
-    const deadline = time + (Number.isNaN(wanted) ? store.config.defaultTtl : wanted)
+    const ttl = Number.isNaN(wanted) ? store.config.defaultTtl : wanted
+    // Where nothing has a deadline no clock is read.
+    const time = ttl === Number.POSITIVE_INFINITY && !store.timed ? 0 : now(store)
+    const deadline = time + ttl
     const slot = store.set(kind, key, tags, deadline, time)
     words[STAGING_STATUS / 4] = OK
     words[STAGING_COUNT / 4] = store.replaced ? 1 : 0
@@ -187,7 +191,7 @@ export function portableBinding(staging: StagingArea): Native {
     if (there === undefined) {
       store.eraseAt(words[STAGING_COUNT / 4] as number)
       found(store, store.set(kind, key, undefined, Number.POSITIVE_INFINITY, 0), kind)
-      store.removals = []
+      store.removals.length = 0
     } else found(store, there, kind)
     words[STAGING_COUNT / 4] = there === undefined ? 0 : 1
   }
@@ -253,7 +257,7 @@ export function portableBinding(staging: StagingArea): Native {
       const store = current()
       if (store === undefined) return
       store.eraseAt(words[STAGING_COUNT / 4] as number)
-      store.removals = []
+      store.removals.length = 0
     },
     victim() {
       const store = current()

@@ -19,6 +19,7 @@ export function hashOf(key: string | number, seed: number): number {
   return hash
 }
 
+/** FNV-1a, by units. */
 function step(hash: number, unit: number): number {
-  return Math.imul((hash << 5) ^ (hash >>> 27) ^ unit, 0x9e37_79b1)
+  return Math.imul(hash ^ unit, 0x0100_0193)
 }

@@ -30,7 +30,7 @@ export class Store {
   readonly foreignClock: boolean
   readonly slots: Slots
   /** Slot and reason, one after the other. */
-  removals: number[] = []
+  readonly removals: number[] = []
   readonly counts = {
     hits: 0,
     misses: 0,
@@ -63,6 +63,11 @@ export class Store {
 
   get size(): number {
     return this.#plain.size + this.#digests.size
+  }
+
+  /** Whether any entry has a deadline. */
+  get timed(): boolean {
+    return this.#wheel.size !== 0
   }
 
   get smallShare(): number {
@@ -236,7 +241,9 @@ export class Store {
   }
 
   #drain(now: number, budget: number): number {
-    return this.#wheel.hasReached(now) ? budget : this.#wheel.advance(now, budget, this.#expire)
+    return this.#wheel.size === 0 || this.#wheel.hasReached(now)
+      ? budget
+      : this.#wheel.advance(now, budget, this.#expire)
   }
 
   #evict(slot: number, now: number): void {

@@ -26,6 +26,8 @@ export class TimerWheel {
   readonly #occupied = new Int32Array(LEVELS * 2)
   /** Every bucket before this tick is empty. */
   #tick: number
+  /** Slots that are linked. */
+  size = 0
   /** When the bucket that #nextWork() gave must be emptied. */
   #workTick = 0
 
@@ -125,6 +127,7 @@ export class TimerWheel {
       if (this.#isOccupied(bucket) !== (this.#heads[bucket] !== NONE))
         return 'I3: a wheel bitmap disagrees with its buckets'
     }
+    if (linked !== this.size) return "I3: the wheel's count is wrong"
     for (let slot = 0; slot < this.#slots.count; slot++) if (this.scheduled(slot)) linked--
     return linked === 0 ? undefined : 'I3: a slot is linked but in no bucket'
   }
@@ -197,11 +200,13 @@ export class TimerWheel {
     this.#words[at + NEXT] = head
     if (head !== NONE) this.#words[this.#slots.at(head) + PREV] = slot
     this.#setHead(bucket, slot)
+    this.size++
   }
 
   #forget(at: number): void {
     this.#words[at + PREV] = NONE
     this.#words[at + NEXT] = NONE
+    this.size--
   }
 
   #setHead(bucket: number, slot: number): void {
