@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { describe, HitpathError } from '../errors.js'
 import { packageRoot } from './here.js'
 import { LAYOUT_FINGERPRINT, STAGING_BYTES, STAGING_SCRATCH } from './layout.js'
+import { prebuiltBinary } from './prebuilt.js'
 
 /** Status of native/core/cache.h, and what became of records. */
 export type RestoredCounts = readonly [
@@ -121,10 +122,7 @@ interface Module {
 const requireFrom = createRequire(join(packageRoot, 'package.json'))
 
 function load(): Module {
-  const candidates = [
-    `prebuilds/${process.platform}-${process.arch}/hitpath.node`,
-    'build/Release/hitpath.node',
-  ]
+  const candidates = ['build/Release/hitpath.node', prebuiltBinary()]
   const failures: string[] = []
   for (const candidate of candidates) {
     try {
