@@ -22,7 +22,9 @@ const BEYOND_BASELINE =
 /** Sentences on what is wrong with the binary; none for platforms whose binaries are not of ELF. */
 export function brokenRequirements(binary) {
   const dynamic = print('objdump', ['-T', binary])
-  const needed = [...print('readelf', ['-d', binary]).matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(([, name]) => name)
+  const needed = [...print('readelf', ['-d', binary]).matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(
+    ([, name]) => name,
+  )
   return [
     ...versions(dynamic)
       .filter((version) => newer(version, GLIBC_FLOOR))

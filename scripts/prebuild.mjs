@@ -63,7 +63,9 @@ function prebuild(binary) {
   if (strip !== undefined && spawnSync('strip', [...strip, binary], { stdio: 'inherit' }).status !== 0) {
     fail('strip refused')
   }
-  const loads = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(binary)})`], { stdio: 'inherit' })
+  const loads = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(binary)})`], {
+    stdio: 'inherit',
+  })
   if (loads.status !== 0) fail(`${binary} does not load`)
   const glibc = process.platform === 'linux' ? glibcOf(binary) : undefined
   const asks = glibc === undefined ? '' : `, for glibc ${glibc} and later`

@@ -5,6 +5,7 @@
  * in which JavaScript and the binding hand each other numbers; its words are named in layout.ts. A call reads and
  * writes them, so no code of the user's may run between staging and reading.
  */
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, HitpathError } from '../errors.js'
@@ -122,11 +123,17 @@ interface Module {
 const requireFrom = createRequire(join(packageRoot, 'package.json'))
 
 function load(): Module {
+  // what somebody built here is theirs on purpose
   const candidates = ['build/Release/hitpath.node', prebuiltBinary()]
   const failures: string[] = []
   for (const candidate of candidates) {
+    const path = join(packageRoot, candidate)
+    if (!existsSync(path)) {
+      failures.push(`${candidate}: not there`)
+      continue
+    }
     try {
-      const found = requireFrom(join(packageRoot, candidate)) as Module
+      const found = requireFrom(path) as Module
       if (found.fingerprint === LAYOUT_FINGERPRINT) return found
       failures.push(`${candidate}: built from another version of the sources`)
     } catch (error) {

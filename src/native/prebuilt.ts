@@ -9,6 +9,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 const PT_INTERP = 3
 /** Linkers put the headers and the interpreter's name into the first page. */
 const HEAD_BYTES = 2_048
+const FILE_HEADER_BYTES = 64
 
 /** Relative to the package: `prebuilds/linux-x64/hitpath.glibc.node`, `prebuilds/darwin-arm64/hitpath.node`. */
 export function prebuiltBinary(): string {
@@ -24,7 +25,8 @@ export function libcOf(program: string): 'glibc' | 'musl' {
 /** The loader that an ELF file of 64 bits asks for. */
 function interpreterOf(program: string): string | undefined {
   const head = headOf(program)
-  if (head === undefined || head.toString('latin1', 0, 5) !== '\x7fELF\x02') return undefined
+  if (head === undefined || head.length < FILE_HEADER_BYTES) return undefined
+  if (head.toString('latin1', 0, 5) !== '\x7fELF\x02') return undefined
   const headersAt = Number(head.readBigUInt64LE(32))
   const headerBytes = head.readUInt16LE(54)
   const headers = head.readUInt16LE(56)
