@@ -398,6 +398,28 @@ export const targets: readonly Target[] = [
     ...value('hit-ratio-shards', 'hitpath', { max: 0.3 }),
     why: 'Sharding splits the eviction queues; it may cost that much.',
   },
+
+  // What an import costs.
+  {
+    id: 'import-esm',
+    ...ratio('import-esm', 'lru-cache', { max: 3 }, { max: 8 }),
+    why: 'A program that starts often, or in a function on demand, pays for every line that it imports.',
+  },
+  {
+    id: 'import-esm-ms',
+    ...value('import-esm', 'hitpath', { max: 15 }),
+    why: 'The same in milliseconds.',
+  },
+  {
+    id: 'import-commonjs',
+    ...ratio('import-commonjs', 'lru-cache', { max: 3 }, { max: 8 }),
+    why: 'The same by require.',
+  },
+  {
+    id: 'import-commonjs-ms',
+    ...value('import-commonjs', 'hitpath', { max: 15 }),
+    why: 'The same in milliseconds.',
+  },
 ]
 
 type Judged = Omit<Target, 'id' | 'why'>

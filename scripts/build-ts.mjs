@@ -32,12 +32,28 @@ if (newest(inputs) <= modifiedMs(stamp)) process.exit(0)
 /** Entries of the package, by the name of their file. */
 const entries = { index: 'index.js', 'lru-cache': 'compat/lru-cache/index.js' }
 
+const COMMENTS = { annotation: true, jsdoc: false, legal: false }
+
+/** Modules of Node that it does not load by itself when it starts. Only functions may be imported from them. */
+const LAZY_BUILTINS = [
+  'node:child_process',
+  'node:crypto',
+  'node:fs/promises',
+  'node:net',
+  'node:os',
+  'node:readline',
+  'node:timers/promises',
+  'node:v8',
+  'node:worker_threads',
+  'node:zlib',
+]
+
 const startedMs = Date.now()
 compile('esm', 'module')
 compile('cjs', 'commonjs')
 for (const [name, source] of Object.entries(entries)) {
-  await bundle('esm', name, source, [])
-  await bundle('cjs', name, source, [{ name: 'here', resolveId: hereOfCommonJs }])
+  await bundle('esm', name, source, [builtins()])
+  await bundle('cjs', name, source, [builtins(), { name: 'here', resolveId: hereOfCommonJs }])
 }
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(join(staged, 'dist'), join(root, 'dist'))
@@ -75,10 +91,10 @@ async function bundle(format, name, source, plugins) {
     const build = await rolldown({
       input: { [name]: join(staged, 'esm', 'out', source) },
       platform: 'node',
-      external: (id) => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Za-z]:/.test(id),
+      external: (id) => !/^(node:|\0|\.|\/|[A-Za-z]:)/.test(id),
       plugins,
     })
-    await build.write({ dir: join(staged, 'dist', format), format, exports: 'named' })
+    await build.write({ dir: join(staged, 'dist', format), format, exports: 'named', comments: COMMENTS })
     if (format === 'esm') aliasExports(join(staged, 'dist', format, `${name}.js`))
     await build.close()
   } catch (error) {
@@ -98,6 +114,40 @@ function aliasExports(path) {
   const aliases = names.map(([local]) => `const exported_${local} = ${local};`).join('\n')
   const list = names.map(([local, name = local]) => `exported_${local} as ${name}`).join(', ')
   writeFileSync(path, code.replace(statement[0], `${aliases}\nexport { ${list} };\n`))
+}
+
+/**
+ * Modules of Node without an import: an ES module that imports one waits until all that it exports has been read, getters
+ * included, which for node:fs loads the streams (3 ms). A lazy one is loaded by the first call of one of its functions.
+ */
+function builtins() {
+  const names = new Map()
+  for (const file of readdirSync(join(staged, 'esm', 'out'), { recursive: true })) {
+    if (!file.endsWith('.js')) continue
+    const code = readFileSync(join(staged, 'esm', 'out', file), 'utf8')
+    for (const [, list, module] of code.matchAll(/^import (.*?) from '(node:[\w/]+)'/gms)) {
+      const named = /^\{(.*)\}$/s.exec(list.trim())
+      if (named === null) fail(`${file}: what is imported from ${module} must be named`)
+      const imported = named[1].split(',').map((name) => name.trim().split(' as ')[0])
+      names.set(module, new Set([...(names.get(module) ?? []), ...imported.filter((name) => name !== '')]))
+    }
+  }
+  return {
+    name: 'builtins',
+    resolveId: (id) => (names.has(id) ? `\0${id}` : undefined),
+    load(id) {
+      const module = id.slice(1)
+      if (!id.startsWith('\0') || !names.has(module)) return undefined
+      const lazy = LAZY_BUILTINS.includes(module)
+      const source = `const load = () => process.getBuiltinModule('${module}');`
+      const exported = [...names.get(module)].map((name) =>
+        lazy
+          ? `export const ${name} = (...args) => load().${name}(...args);`
+          : `export const ${name} = /*#__PURE__*/ (() => load().${name})();`,
+      )
+      return [source, ...exported].join('\n')
+    },
+  }
 }
 
 function hereOfCommonJs(id, importer) {

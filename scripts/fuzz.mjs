@@ -50,6 +50,7 @@ step('cmake', [
   '-DCMAKE_CXX_COMPILER=clang++',
   '-DCMAKE_BUILD_TYPE=RelWithDebInfo',
   '-DHITPATH_SANITIZE=address',
+  '-DHITPATH_ADDON=OFF',
   '-DHITPATH_FUZZ=ON',
 ])
 step('cmake', ['--build', build, '--target', `${body}_fuzz`, '--parallel', '2'])

@@ -54,7 +54,7 @@ function declarations() {
 function cppSources(directory) {
   if (!existsSync(directory)) return []
   return readdirSync(directory, { recursive: true })
-    .filter((name) => /\.(h|cc)$/.test(name))
+    .filter((name) => /^(?!vendor\b).*\.(h|cc)$/.test(name))
     .map((name) => join(directory, name))
     .sort()
 }

@@ -38,6 +38,7 @@ function testVariant(variant) {
     build,
     ...generator(build),
     '--log-level=NOTICE',
+    '-DHITPATH_ADDON=OFF',
     '-DHITPATH_TESTS=ON',
     ...CMAKE_OPTIONS_OF_VARIANT[variant],
   ])

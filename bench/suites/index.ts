@@ -6,6 +6,7 @@ import { suite as churn } from './churn.js'
 import { suite as events } from './events.js'
 import { suite as expiry } from './expiry.js'
 import { suite as hitRatio } from './hit-ratio.js'
+import { suite as importTime } from './import-time.js'
 import { suite as l1Read } from './l1-read.js'
 import { suite as l1Write } from './l1-write.js'
 import { suite as memory } from './memory.js'
@@ -38,4 +39,5 @@ export const suites: readonly Suite[] = [
   servingExtract,
   adaptiveTtl,
   hitRatio,
+  importTime,
 ]

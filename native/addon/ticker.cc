@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <limits>
-#include <mutex>
-#include <thread>
+#include <utility>
 #include <vector>
 
 #include "clock.h"
+#include "thread.h"
 
 namespace hitpath {
 
@@ -20,60 +19,65 @@ constexpr f64 kResting = std::numeric_limits<f64>::infinity();
 
 struct State {
   std::mutex mutex;
-  std::condition_variable changed;
+  Condition changed;
   std::vector<Word<f64>*> words;
-  std::thread thread;
+  Thread thread;
+  bool resting = false;
   bool stop = false;
 };
 
-// Never destroyed: an environment may end after the destructors of the process have begun.
-State& state() noexcept {
-  static State* const s = new State;
-  return *s;
-}
+// Made when the library is loaded and never destroyed: an environment may end after the destructors of the process have begun.
+union Immortal {
+  State state;
+  Immortal() noexcept : state() {}
+  ~Immortal() {}
+};
+Immortal immortal;
 
 void write_all(State& s, f64 time) noexcept {
   for (Word<f64>* word : s.words) word->put(time);
-}
-
-void run(std::atomic<bool>& wanted) noexcept {
-  State& s = state();
-  std::unique_lock lock(s.mutex);
-  int idle = 0;
-  while (!s.stop) {
-    if (wanted.exchange(false, std::memory_order_relaxed))
-      idle = 0;
-    else if (++idle > kIdleRounds) {
-      write_all(s, kResting);
-      s.changed.wait(lock, [&] { return s.stop || wanted.load(std::memory_order_relaxed); });
-      continue;
-    }
-    write_all(s, monotonic_ms());
-    s.changed.wait_for(lock, kPeriod, [&] { return s.stop; });
-  }
-  write_all(s, kResting);
 }
 
 }  // namespace
 
 std::atomic<bool> Ticker::wanted_{false};
 
+void Ticker::run() noexcept {
+  State& s = immortal.state;
+  Lock lock(s.mutex);
+  int idle = 0;
+  while (!s.stop) {
+    if (wanted_.exchange(false, std::memory_order_relaxed))
+      idle = 0;
+    else if (++idle > kIdleRounds) {
+      write_all(s, kResting);
+      s.resting = true;
+      while (!s.stop && !wanted_.load(std::memory_order_relaxed)) s.changed.wait(lock);
+      s.resting = false;
+      continue;
+    }
+    write_all(s, monotonic_ms());
+    s.changed.wait_for(lock, kPeriod);
+  }
+  write_all(s, kResting);
+}
+
 void Ticker::add(Word<f64>* word) noexcept {
-  State& s = state();
+  State& s = immortal.state;
   const std::lock_guard lock(s.mutex);
   word->put(kResting);
   s.words.push_back(word);
 }
 
 void Ticker::remove(Word<f64>* word) noexcept {
-  State& s = state();
-  std::thread ending;
+  State& s = immortal.state;
+  Thread ending;
   {
     const std::lock_guard lock(s.mutex);
     std::erase(s.words, word);
-    if (!s.words.empty() || !s.thread.joinable()) return;
+    if (!s.words.empty() || !s.thread.running()) return;
     s.stop = true;
-    ending = std::move(s.thread);
+    ending = std::exchange(s.thread, Thread());
   }
   // The library may be unloaded when its last environment is gone: the thread goes first.
   s.changed.notify_all();
@@ -83,19 +87,17 @@ void Ticker::remove(Word<f64>* word) noexcept {
 }
 
 void Ticker::wake() noexcept {
-  State& s = state();
+  State& s = immortal.state;
   const std::lock_guard lock(s.mutex);
   wanted_.store(true, std::memory_order_relaxed);
   if (s.stop || s.words.empty()) return;
-  if (s.thread.joinable()) {
-    s.changed.notify_all();
+  if (s.thread.running()) {
+    // between two rounds it hears of it by itself
+    if (s.resting) s.changed.notify_all();
     return;
   }
-  try {
-    s.thread = std::thread(run, std::ref(wanted_));
-  } catch (...) {
-    // No thread to be had: the words stay at rest and every hit crosses.
-  }
+  // Without a thread the words stay at rest and every hit crosses.
+  static_cast<void>(s.thread.start(&run));
 }
 
 }  // namespace hitpath

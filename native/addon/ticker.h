@@ -24,6 +24,7 @@ class Ticker {
   }
 
  private:
+  static void run() noexcept;
   static void wake() noexcept;
   static std::atomic<bool> wanted_;
 };

@@ -48,7 +48,7 @@ export class ArrayEnvelopes {
   version = 0
   epoch = 0
   factoryMs = 0
-  #slab = new Slab()
+  #slab: Slab | undefined
 
   /**
    * The array of an envelope of this form; undefined for any other bytes. Never throws.
@@ -59,7 +59,7 @@ export class ArrayEnvelopes {
     const { length } = bytes
     if (length <= HEAD_BYTES || length > MAX_ENVELOPE_BYTES) return undefined
     let slab = this.#slab
-    if (slab.used + length > SLAB_BYTES) slab = this.#slab = new Slab()
+    if (slab === undefined || slab.used + length > SLAB_BYTES) slab = this.#slab = new Slab()
     const at = slab.used
     slab.bytes.set(bytes, at)
     if (!this.#readHead(slab, at, length)) return undefined

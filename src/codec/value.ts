@@ -7,13 +7,13 @@
  * Cost: msgpackr's, plus a walk over the value when encoding and one over the tokens when decoding.
  */
 import { types } from 'node:util'
-import { addExtension, type ExtensionReader, Packr, RESET_BUFFER_MODE, Unpackr } from 'msgpackr/index-no-eval'
 import { describe, HitpathError } from '../errors.js'
-import { ArrayPayload, readArrayPayload } from './array-payload.js'
+import { readArrayPayload } from './array-payload.js'
 import { lower } from './lower.js'
+import { msgpack } from './msgpack.js'
 import { raise } from './raise.js'
 import { scanMessage } from './scan.js'
-import { EXTENSION, tagNumbered, Verbatim } from './wire.js'
+import { EXTENSION } from './wire.js'
 
 export interface DecodeOptions {
   /**
@@ -26,54 +26,6 @@ export interface DecodeOptions {
 const WORKING_BYTES = 8192
 /** A message larger than this does not leave its working buffer behind. */
 const MAX_KEPT_BYTES = 1024 * 1024
-
-const packr = new Packr({ useRecords: false, useToJSON: false, variableMapSize: true })
-
-const readers = {
-  copying: reader({ copyBuffers: true, mapsAsObjects: true }),
-  viewing: reader({ copyBuffers: false, mapsAsObjects: true }),
-  copyingMaps: reader({ copyBuffers: true, mapsAsObjects: false }),
-  viewingMaps: reader({ copyBuffers: false, mapsAsObjects: false }),
-} as const
-
-function reader(options: { readonly copyBuffers: boolean; readonly mapsAsObjects: boolean }): Unpackr {
-  return new Unpackr({ useRecords: false, structuredClone: false, ...options })
-}
-
-addExtension({
-  Class: Verbatim,
-  type: EXTENSION.tag,
-  pack(value, allocate) {
-    const { target, position } = allocate(value.encoded.length)
-    target.set(value.encoded, position)
-  },
-})
-
-addExtension({
-  Class: ArrayPayload,
-  type: EXTENSION.array,
-  pack(value, allocate) {
-    const { target, position } = allocate(value.encodedLength(this.position))
-    value.writeTo(target, position)
-  },
-})
-
-const readTag: ExtensionReader = {
-  type: EXTENSION.tag,
-  unpack: ([number]) => tagNumbered(number) ?? refuseTag(),
-}
-const readArrayCopying: ExtensionReader = {
-  type: EXTENSION.array,
-  unpack: (payload) => readArrayPayload(payload, true),
-}
-const readArrayViewing: ExtensionReader = {
-  type: EXTENSION.array,
-  unpack: (payload) => readArrayPayload(payload, false),
-}
-
-function refuseTag(): never {
-  throw new HitpathError('INVALID_VALUE', 'a stored value holds a tag of a later version')
-}
 
 /**
  * The stored form of `value`, in memory of its own.
@@ -94,9 +46,10 @@ export function encodeValue(value: unknown): Buffer {
  */
 export function encodeValueAfter(headBytes: number, value: unknown): Buffer {
   const tree = lower(value)
+  const { packr, resetBufferMode } = msgpack()
   let message: Buffer
   try {
-    message = packr.pack(tree, RESET_BUFFER_MODE)
+    message = packr.pack(tree, resetBufferMode)
   } catch (cause) {
     throw new HitpathError('UNSUPPORTED_VALUE', `value cannot be encoded: ${describe(value)}`, { cause })
   }
@@ -122,13 +75,11 @@ export function decodeValue(bytes: Uint8Array, options: DecodeOptions = {}): unk
   const array = soleArrayAt(bytes, 0, bytes.length)
   if (array !== -1) return readArrayPayload(bytes, copy, array)
   const { hasTags, hasProtoKey } = scanMessage(bytes)
-  // set for each message: another copy of this module, ESM beside CommonJS, writes to the same table
-  addExtension(readTag)
-  addExtension(copy ? readArrayCopying : readArrayViewing)
+  const unpackr = msgpack().reader(copy, hasProtoKey)
   try {
     // msgpackr leaves a property on the array that it reads, and makes Buffers of bin only when it is one
     const message = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const tree = readerFor(copy, hasProtoKey).unpack(message)
+    const tree = unpackr.unpack(message)
     return hasTags || hasProtoKey ? raise(tree) : tree
   } catch (cause) {
     if (cause instanceof HitpathError) throw cause
@@ -149,9 +100,4 @@ export function soleArrayAt(bytes: Uint8Array, from: number, end: number): numbe
   let length = 0
   for (let at = 1; at <= lengthBytes; at++) length = length * 256 + (bytes[from + at] as number)
   return start + length === end ? start : -1 // what is wrong is said by the scan
-}
-
-function readerFor(copy: boolean, asMaps: boolean): Unpackr {
-  if (asMaps) return copy ? readers.copyingMaps : readers.viewingMaps
-  return copy ? readers.copying : readers.viewing
 }

@@ -4,7 +4,6 @@
  * Always true: once it was up, or could not be reached, a call never waits for it: without a ready connection it is rejected at once.
  */
 import { channel } from 'node:diagnostics_channel'
-import { Socket } from 'node:net'
 import { HitpathError } from '../errors.js'
 import { Deadlines } from './deadlines.js'
 import { failure, markUndone } from './failure.js'
@@ -170,8 +169,8 @@ export class RedisLink {
 /** Reconnects at once: a socket that is only ended waits for a peer that may be gone. */
 function renew(client: RedisClient): void {
   client.disconnect(true)
-  const stream: unknown = Reflect.get(client, 'stream')
-  if (stream instanceof Socket) stream.destroy()
+  const stream = Reflect.get(client, 'stream') as { readonly destroy?: () => void } | null | undefined
+  stream?.destroy?.()
 }
 
 /** A server that accepts connections and says nothing: a new connection may reach a better one. */

@@ -76,7 +76,15 @@ end
 
 function script(...parts: readonly string[]): Script {
   const lua = parts.join('').trim()
-  return { lua, sha: createHash('sha1').update(lua).digest('hex') }
+  let sha: string | undefined
+  return {
+    lua,
+    // with the first call: an import alone needs no hash
+    get sha(): string {
+      sha ??= createHash('sha1').update(lua).digest('hex')
+      return sha
+    },
+  }
 }
 
 /**

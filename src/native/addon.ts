@@ -4,6 +4,7 @@
  * Always true: a binary whose layout is not that of layout.ts is refused; a thread starts the addon once, however many copies of the
  * package it loads.
  */
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, HitpathError } from '../errors.js'
@@ -11,6 +12,7 @@ import { shared } from '../shared.js'
 import type { Native } from './binding.js'
 import { packageRoot } from './here.js'
 import { LAYOUT_FINGERPRINT } from './layout.js'
+import { prebuiltBinary } from './prebuilt.js'
 
 /** What the addon exports once started: all but what the loader adds. */
 type Functions = Omit<Native, 'engine' | 'digestBytes'>
@@ -23,14 +25,17 @@ interface Module {
 const requireFrom = createRequire(join(packageRoot, 'package.json'))
 
 function load(): Module {
-  const candidates = [
-    `prebuilds/${process.platform}-${process.arch}/hitpath.node`,
-    'build/Release/hitpath.node',
-  ]
+  // what somebody built here is theirs on purpose
+  const candidates = ['build/Release/hitpath.node', prebuiltBinary()]
   const failures: string[] = []
   for (const candidate of candidates) {
+    const path = join(packageRoot, candidate)
+    if (!existsSync(path)) {
+      failures.push(`${candidate}: not there`)
+      continue
+    }
     try {
-      const found = requireFrom(join(packageRoot, candidate)) as Module
+      const found = requireFrom(path) as Module
       if (found.fingerprint === LAYOUT_FINGERPRINT) return found
       failures.push(`${candidate}: built from another version of the sources`)
     } catch (error) {

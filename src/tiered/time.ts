@@ -7,13 +7,18 @@
 import type { Clock } from '../l1/engine.js'
 import { TICK_SLACK_MS, tick } from '../l1/tick.js'
 
-const [seconds, nanoseconds] = process.hrtime()
-/** `performance.now()` counts from another moment in each thread. */
-const OFFSET_MS = seconds * 1000 + nanoseconds / 1e6 - performance.now()
+/** `performance.now()` counts from another moment in each thread. Read with the first call: an import alone does not load it. */
+let offsetMs: number | undefined
 
 /** Monotonic milliseconds, comparable between threads. */
 export function monotonicNow(): number {
-  return performance.now() + OFFSET_MS
+  offsetMs ??= hrtimeMs() - performance.now()
+  return performance.now() + offsetMs
+}
+
+function hrtimeMs(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1000 + nanoseconds / 1e6
 }
 
 export interface Time {

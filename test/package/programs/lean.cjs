@@ -1,0 +1,6 @@
+// The same by require.
+const { check } = require('./lean-check.cjs')
+
+const before = new Set(process.moduleLoadList)
+require('hitpath')
+check(before)

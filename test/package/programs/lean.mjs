@@ -1,0 +1,6 @@
+// What an import of the root loads besides hitpath.
+import { check } from './lean-check.cjs'
+
+const before = new Set(process.moduleLoadList)
+await import('hitpath')
+check(before)
