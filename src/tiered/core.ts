@@ -207,6 +207,12 @@ export class Core<V> {
     return Math.min(this.settings.l2TimeoutMs, this.l2?.timeoutMs ?? Infinity)
   }
 
+  /** Milliseconds after which a change that was sent now is not done any more, `bySet` and the doubt about the server's clock considered. */
+  get doneWithinMs(): number {
+    const { givesUpAfterMs: limit, serverClock } = this
+    return serverClock.known ? Math.max(limit, limit / 2 + serverClock.uncertainty) : limit
+  }
+
   /**
    * Who changes, and until when in the server's µs: what arrives after its caller may have given it up must not happen, since it would
    * win over what this process queued meanwhile.

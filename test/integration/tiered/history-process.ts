@@ -94,6 +94,14 @@ function busAt(store: RedisStore): Bus {
   })
 }
 
+/** A loaded machine may be too slow for the first call. */
+function isReady(): Promise<boolean> {
+  return cache.ready().then(
+    () => true,
+    () => false,
+  )
+}
+
 // ---- what is done, recorded ----
 
 function saw(by: Read['by'], key: string, value: string | undefined, start: number): void {
@@ -212,7 +220,7 @@ export const functions = {
     cache.on('link', ({ up }) => {
       if (up) ups.push(now())
     })
-    await cache.ready()
+    while (!(await isReady())) {}
     let last = now()
     setInterval(() => {
       noteDrained()
@@ -260,11 +268,14 @@ export const functions = {
     for (const key of KEYS) readSync(key)
     return found
   },
-  isWhole: async (): Promise<boolean> => {
+  /** What is not as it should be, if anything. */
+  broken: async (): Promise<string> => {
     await cache.get('no such key')
     noteDrained()
     const { linked, replaying, circuit } = cache.stats()
     return linked && replaying === 0 && circuit === 'closed'
+      ? ''
+      : JSON.stringify({ linked, replaying, circuit })
   },
   record: (): Recorded => ({ reads, writes, removals, stalls, ups, misses, stats: cache.stats() }),
 }
