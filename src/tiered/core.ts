@@ -379,6 +379,19 @@ export class Core<V> {
     return false
   }
 
+  /** Puts what the second tier gave. If it may not be kept, nothing older is either: who saw it does not go back. */
+  promote(
+    named: Named,
+    entry: Entry<V>,
+    token: Token | Snapshot,
+    policy: Policy,
+    ownWrites: Token | Snapshot,
+  ): void {
+    if (this.put(named, entry, token, policy, ownWrites)) {
+      if (this.events.wants('promote')) this.events.emit('promote', { key: named.name })
+    } else if (!this.closed) this.drop(named, entry.version)
+  }
+
   /** Removes what is older than `version`. */
   drop({ name, l1 }: Named, version: number): void {
     const present = this.peek(l1)

@@ -112,3 +112,22 @@ test.each([
     expect(await cache.get('key')).toBe('new')
   },
 )
+
+test.each(['get', 'getMany'] as const)(
+  'who got a value by %s that may not be kept does not go back to an older one',
+  async (operation) => {
+    await using world = new World()
+    const [writer, { cache, store, bus }] = [world.process(OPTIONS), world.process(OPTIONS)]
+    await cache.ready()
+    const hold = store.hold(operation, 'request')
+    const slow = operation === 'get' ? cache.get('key') : cache.getMany(['key'])
+    await hold.reached
+    await writer.cache.set('key', 'one')
+    expect(await cache.get('key')).toBe('one')
+    bus.hold()
+    await writer.cache.set('key', 'two')
+    hold.release()
+    expect([await slow].flat()).toEqual(['two'])
+    expect(await cache.get('key')).toBe('two')
+  },
+)
