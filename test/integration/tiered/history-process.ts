@@ -9,6 +9,7 @@ import { StreamBus } from '../../../src/coherence/stream-bus.js'
 import { TrackingBus } from '../../../src/coherence/tracking-bus.js'
 import { LocalCache, RedisStore, TieredCache } from '../../../src/index.js'
 import { serve } from '../../support/processes.js'
+import { waitFor } from '../../support/wait.js'
 import type { Read, Removal, Span, Write } from './history.js'
 import { type Action, KEYS, pick, randomFrom, stepsOf, TAGS } from './history-schedule.js'
 
@@ -92,14 +93,6 @@ function busAt(store: RedisStore): Bus {
     ],
     connect: (node) => store.trackingConnection(node),
   })
-}
-
-/** A loaded machine may be too slow for the first call. */
-function isReady(): Promise<boolean> {
-  return cache.ready().then(
-    () => true,
-    () => false,
-  )
 }
 
 // ---- what is done, recorded ----
@@ -220,7 +213,8 @@ export const functions = {
     cache.on('link', ({ up }) => {
       if (up) ups.push(now())
     })
-    while (!(await isReady())) {}
+    // A loaded machine may be too slow for the first call.
+    await waitFor('the second tier', () => cache.ready().then(() => true), { timeoutMs: 60_000 })
     let last = now()
     setInterval(() => {
       noteDrained()
