@@ -218,9 +218,9 @@ test.each([
     expect(missed).toEqual([])
     // A name that shares its hash with one that was changed since needs the bus to be told from it.
     if (KEEPS_ALL) expect(missedOfQueue).toEqual([])
-    // It was tried: most reads find something, queues were filled and drained, and messages were missed.
-    const misses = records.reduce((sum, record) => sum + record.misses, 0)
-    expect(history.reads.length).toBeGreaterThan(misses / 4)
+    // It was tried, however slow the machine.
+    expect(history.reads.length).toBeGreaterThan(10 * seconds)
+    expect(records.some(({ writes }) => writes.some(({ queued }) => queued))).toBe(true)
   },
   SECONDS * 1000 + 300_000,
 )
