@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // A loaded machine is slow; what waits for a condition gives up before.
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
   },
 })

@@ -146,7 +146,7 @@ export class TrackingBus extends BusBase {
     up()
     for (;;) {
       await talk.pause(heartbeatMs)
-      await talk.ask(graceMs, 'PING')
+      await talk.ping(graceMs)
     }
   }
 

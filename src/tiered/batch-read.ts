@@ -110,8 +110,7 @@ export class BatchRead<V> {
     if (named === undefined) return
     const token = tokenAt(this.#generations as Tokens, place)
     const ownWrites = tokenAt(this.#ownWrites as Tokens, place)
-    if (core.put(named, entry, token, this.#policy, ownWrites) && core.events.wants('promote'))
-      core.events.emit('promote', { key: named.name })
+    core.promote(named, entry, token, this.#policy, ownWrites)
   }
 
   /** Nothing is taken any more; what has not come is not found. */

@@ -25,7 +25,7 @@ export class Changes {
     const core = this.#core
     let until: number | undefined
     const begin = (): Promise<T> => {
-      until = performance.now() + core.givesUpAfterMs
+      until = performance.now() + core.doneWithinMs
       return call(core.bySet())
     }
     try {

@@ -207,6 +207,12 @@ export class Core<V> {
     return Math.min(this.settings.l2TimeoutMs, this.l2?.timeoutMs ?? Infinity)
   }
 
+  /** Milliseconds after which a change that was sent now is not done any more, `bySet` and the doubt about the server's clock considered. */
+  get doneWithinMs(): number {
+    const { givesUpAfterMs: limit, serverClock } = this
+    return serverClock.known ? Math.max(limit, limit / 2 + serverClock.uncertainty) : limit
+  }
+
   /**
    * Who changes, and until when in the server's µs: what arrives after its caller may have given it up must not happen, since it would
    * win over what this process queued meanwhile.
@@ -371,6 +377,19 @@ export class Core<V> {
     if (!this.shared || this.generations.holds(token, name)) return true
     this.l1.delete(l1)
     return false
+  }
+
+  /** Puts what the second tier gave. If it may not be kept, nothing older is either: who saw it does not go back. */
+  promote(
+    named: Named,
+    entry: Entry<V>,
+    token: Token | Snapshot,
+    policy: Policy,
+    ownWrites: Token | Snapshot,
+  ): void {
+    if (this.put(named, entry, token, policy, ownWrites)) {
+      if (this.events.wants('promote')) this.events.emit('promote', { key: named.name })
+    } else if (!this.closed) this.drop(named, entry.version)
   }
 
   /** Removes what is older than `version`. */

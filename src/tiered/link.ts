@@ -44,6 +44,8 @@ export class BusLink {
 
   apply({ kind, name, version, origin }: BusMessage): void {
     const core = this.#core
+    // What is queued from now on is newer, however wrong this process is about the server's clock.
+    core.saw(version)
     const foreign = familyOf(origin) !== this.#family
     if (foreign) core.recorder.invalidated(kind)
     switch (kind) {

@@ -206,8 +206,7 @@ export class Reader<V> {
     const core = this.#core
     if (entry === undefined) return this.#missed()
     core.counters.l2Hits++
-    if (core.put(named, entry, token, policy, ownWrites) && core.events.wants('promote'))
-      core.events.emit('promote', { key: named.name })
+    core.promote(named, entry, token, policy, ownWrites)
     return entry
   }
 

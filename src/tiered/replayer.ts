@@ -160,13 +160,14 @@ export class Replayer {
     })
     const versions = await this.changes.run((by) => l2.setMany(writes, by))
     let untold = 0
-    for (const [i, { name, guest }] of batch.entries()) {
+    for (const [i, { name, guest, tags, at }] of batch.entries()) {
       const version = versions[i]
-      if (version !== undefined && version > 0) continue
+      const written = version !== undefined && version > 0
+      if (written && (guest || tags.length === 0)) continue
       if (version === 0 && !guest) untold++
-      // Somebody changed it meanwhile: theirs holds.
       const l1 = core.names.l1Of(name)
-      if (l1 !== undefined) core.drop({ name, l1 }, Infinity)
+      // Of what was written only the second tier knows under which versions of its tags; of what was not, that theirs holds.
+      if (l1 !== undefined) core.drop({ name, l1 }, written ? at.from + 1 : Infinity)
     }
     if (untold > 0) core.tellDrop('replay: cannot be told from newer changes', untold)
   }

@@ -159,6 +159,7 @@ export class Writer<V> {
       this.#replayer.queue.invalidateTag(tag, this.#replayer.changes.moment(stamp))
       this.#replayer.queued()
     }
+    this.#overtakeAll()
     return this.#invalidated('tag', tag, version === undefined)
   }
 
@@ -198,6 +199,7 @@ export class Writer<V> {
       this.#replayer.queue.clear(this.#replayer.changes.moment(stamp))
       this.#replayer.queued()
     }
+    this.#overtakeAll()
     return this.#invalidated('clear', '', epoch === undefined)
   }
 

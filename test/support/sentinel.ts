@@ -4,6 +4,8 @@ import { RedisServer } from './redis-server.js'
 import { waitFor } from './wait.js'
 
 const NAME = 'hitpath'
+/** Sentinels that were not scheduled for two seconds do nothing for thirty more. */
+const PATIENCE = { timeoutMs: 100_000 }
 
 export class Sentinel {
   /** Name of the master, as the sentinels know it. */
@@ -35,10 +37,11 @@ export class Sentinel {
       sentinels.push(await RedisServer.start({ port: await freePort(), config, args: ['--sentinel'] }))
     }
     for (const sentinel of sentinels) {
-      await waitFor('the sentinels to know all', async () => {
+      const knowsAll = async () => {
         const state = fields(await sentinel.command('sentinel', 'master', NAME))
         return state.get('num-slaves') === '1' && state.get('num-other-sentinels') === '2'
-      })
+      }
+      await waitFor('the sentinels to know all', knowsAll, PATIENCE)
     }
     return new Sentinel([master, replica], sentinels)
   }
@@ -58,11 +61,12 @@ export class Sentinel {
   async failover(): Promise<number> {
     const before = await this.masterPort()
     this.servers.find((server) => server.port === before)?.kill()
-    return waitFor('a new master', async () => {
+    const promoted = async () => {
       const port = await this.masterPort()
       const server = this.servers.find((one) => one.port === port)
       return port !== before && String(await server?.command('role')).startsWith('master') ? port : undefined
-    })
+    }
+    return waitFor('a new master', promoted, PATIENCE)
   }
 
   async stop(): Promise<void> {

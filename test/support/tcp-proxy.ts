@@ -17,6 +17,7 @@ export class TcpProxy {
   readonly #links = new Set<Link>()
   #target: number
   #delayMs = 0
+  #bytesTaken = 0
   #refusing = false
   #swallowing = false
   #open: Promise<void> = Promise.resolve()
@@ -42,6 +43,11 @@ export class TcpProxy {
   /** Connections that are open now. */
   get connections(): number {
     return this.#links.size
+  }
+
+  /** Bytes that came from the near side, forwarded or not. */
+  get bytesTaken(): number {
+    return this.#bytesTaken
   }
 
   /** Half open: connects succeed, bytes are taken, nothing is forwarded either way, nothing is closed. */
@@ -131,6 +137,7 @@ export class TcpProxy {
       })
     }
     from.on('data', (chunk) => {
+      if (from === link.near) this.#bytesTaken += chunk.length
       if (this.#swallowing && from === link.far) return
       after(() => to.destroyed || to.write(chunk))
     })

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface WaitOptions {
-  /** Milliseconds until it fails. Default 20,000. */
+  /** Milliseconds until it fails. Default 45,000: a loaded machine is slow. */
   readonly timeoutMs?: number
   /** Milliseconds between two looks. Default 20. */
   readonly everyMs?: number
@@ -12,7 +12,7 @@ export interface WaitOptions {
 export async function waitFor<T>(
   what: string,
   look: () => T | Promise<T>,
-  { timeoutMs = 20_000, everyMs = 20 }: WaitOptions = {},
+  { timeoutMs = 45_000, everyMs = 20 }: WaitOptions = {},
 ): Promise<NonNullable<T>> {
   const end = Date.now() + timeoutMs
   let last: unknown

@@ -35,7 +35,7 @@ describe.each([
   beforeEach(async () => {
     await server.flushAll()
     client = connect()
-    store = new RedisStore({ client, namespace: 'test', buckets: BUCKETS })
+    store = new RedisStore({ client, namespace: 'test', buckets: BUCKETS, commandTimeout: '10s' })
   })
 
   afterEach(async () => {

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TrackingBus, type TrackingBusOptions } from '../../../src/coherence/tracking-bus.js'
-import { RedisServer, TcpProxy } from '../../support/redis.js'
-import { busClient, Ear, handles, type Major } from './bus-harness.js'
+import { RedisServer, TcpProxy, waitFor } from '../../support/redis.js'
+import { busClient, comesWithin, Ear, handles, type Major } from './bus-harness.js'
 
 const HEARTBEAT_MS = 300
-const GRACE_MS = 200
+/** Long enough for a server and a proxy on a loaded machine. */
+const GRACE_MS = 1000
 const PREFIXES = [
   { prefix: 'hp:{test#0}:e:', kind: 'entry', bucket: 0 },
   { prefix: 'hp:{test#0}:t:', kind: 'tag', bucket: 0 },
@@ -85,11 +86,9 @@ describe.each([5, 6] as const)('with ioredis %d', (major) => {
   test('half-open: found within heartbeat + grace; what was missed is covered by the gap', async () => {
     await started(major)
     ear.clear()
-    const paused = performance.now()
     proxy.pause()
     await server.command('set', 'hp:{test#0}:e:sx', '1')
-    const down = await ear.until('down')
-    expect(down - paused).toBeLessThan(HEARTBEAT_MS + GRACE_MS + 100)
+    expect(await comesWithin(HEARTBEAT_MS + GRACE_MS, ear.until('down'))).toBe(true)
     proxy.resume()
     await ear.until('up')
     expect(ear.told).toEqual(['down', 'gap reconnect', 'up'])
@@ -116,14 +115,13 @@ describe.each([5, 6] as const)('with ioredis %d', (major) => {
 
   test('close leaves nothing behind, half-open too', async () => {
     const before = handles()
-    await started(major)
+    // Nothing that is waited for in the life of a link would come in time.
+    await started(major, { heartbeatMs: 3_600_000, graceMs: 3_600_000 })
     proxy.pause()
-    const closing = performance.now()
     await bus.close()
-    expect(performance.now() - closing).toBeLessThan(150)
     proxy.resume()
     proxy.cut()
     await ear.until('down')
-    expect(handles().length).toBeLessThanOrEqual(before.length + 2)
+    await waitFor('all handles to be gone', () => handles().length <= before.length + 2)
   })
 })

@@ -2,7 +2,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisStore } from '../../../src/l2/redis-store.js'
@@ -16,32 +15,40 @@ describe.each(VERSIONS)('an outage, $ioredis', ({ makeRedis }) => {
   let server: RedisServer
   let proxy: TcpProxy
   let store: RedisStore
+  /** For calls that must not end by their deadline. */
+  let patient: RedisStore
 
   beforeEach(async () => {
     server = await RedisServer.start()
     proxy = await TcpProxy.start(server.port)
-    store = new RedisStore({ createClient: () => makeRedis({ port: proxy.port }), commandTimeout: 150 })
-    await store.set(write('sa', 1), me)
+    const createClient = () => makeRedis({ port: proxy.port })
+    store = new RedisStore({ createClient, commandTimeout: 400 })
+    patient = new RedisStore({ createClient, commandTimeout: '1h' })
+    await patient.set(write('sa', 1), me)
+    await waitFor('the connection', () => store.ping().then(() => true))
   })
 
   afterEach(async () => {
-    await store.close()
+    await Promise.all([store.close(), patient.close()])
     await proxy.stop()
     await server.stop()
   })
 
   test('scripts are sent again when the server has forgotten them', async () => {
     await server.command('script', 'flush')
-    const writes = Array.from({ length: 20 }, (_, i) => store.set(write(`s${i}`, i), me))
+    const writes = Array.from({ length: 20 }, (_, i) => patient.set(write(`s${i}`, i), me))
     expect(new Set(await Promise.all(writes)).size).toBe(20)
     await server.restart()
-    const version = await waitFor('a write', () => store.set(write('sa', 2), me))
-    expect(versionIn(await store.get('sa'))).toBe(version)
+    const version = await waitFor('a write', () => patient.set(write('sa', 2), me))
+    expect(versionIn(await patient.get('sa'))).toBe(version)
   })
 
   test('every call on a frozen server is rejected within its deadline, and calls go on when it thaws', async () => {
     server.freeze()
-    const begin = performance.now()
+    let answered = false
+    const reading = patient.get('sa').then(() => {
+      answered = true
+    })
     const calls = [
       store.get('sa'),
       store.getMany(['sa', 'sb']),
@@ -59,80 +66,76 @@ describe.each(VERSIONS)('an outage, $ioredis', ({ makeRedis }) => {
     for (const result of await Promise.allSettled(calls)) {
       expect(result).toMatchObject({ status: 'rejected', reason: timeout })
     }
-    expect(performance.now() - begin).toBeLessThan(600)
+    expect(answered).toBe(false)
     server.thaw()
+    await reading
     await waitFor('an answer', async () => (await store.get('none')) === null)
   })
 
   test('a link that says nothing is made anew', async () => {
     proxy.pause()
-    const begin = performance.now()
     await waitFor('the link to be given up', async () => {
       const error = await store.get('sa').catch((cause: unknown) => cause)
       return (error as { code?: string }).code === 'L2_UNAVAILABLE'
     })
-    expect(performance.now() - begin).toBeLessThan(5000)
     proxy.resume()
     await waitFor('an answer', async () => (await store.get('sa')) !== null)
   })
 
   test('a link whose peer is gone without a word is made anew', async () => {
     proxy.strand()
-    const begin = performance.now()
     await waitFor('an answer', async () => (await store.get('sa')) !== null)
-    expect(performance.now() - begin).toBeLessThan(5000)
   })
 
   test('without a connection calls are rejected at once', async () => {
     server.kill()
     await waitFor('the loss', () =>
-      store.get('sa').then(
+      patient.get('sa').then(
         () => false,
         () => true,
       ),
     )
-    const begin = performance.now()
-    for (let i = 0; i < 100; i++) await expect(store.get('sa')).rejects.toEqual(unavailable)
-    expect(performance.now() - begin).toBeLessThan(100)
+    for (let i = 0; i < 100; i++) await expect(patient.get('sa')).rejects.toEqual(unavailable)
     await server.restart()
-    await waitFor('the connection', async () => (await store.get('sa')) === null)
-    await store.set(write('sa', 1), me)
+    await waitFor('the connection', async () => (await patient.get('sa')) === null)
+    await patient.set(write('sa', 1), me)
   })
 
   test('commands under way when the connection is cut are rejected, and not sent again', async () => {
-    proxy.delay(50)
-    const calls = [store.get('sa'), store.set(write('sb', 1), me)]
-    await delay(10)
+    proxy.pause()
+    const taken = proxy.bytesTaken
+    const calls = [patient.get('sa'), patient.set(write('sb', 1), me)]
+    await waitFor('the commands', () => proxy.bytesTaken > taken)
     proxy.cut()
     for (const result of await Promise.allSettled(calls))
       expect(result).toMatchObject({ status: 'rejected', reason: unavailable })
     proxy.resume()
-    await waitFor('the connection', async () => (await store.get('sa')) !== null)
-    expect(await store.get('sb')).toBe(null)
+    await waitFor('the connection', async () => (await patient.get('sa')) !== null)
+    expect(await patient.get('sb')).toBe(null)
   })
 
   test('a fence does not survive a server that came back empty', async () => {
-    const [fence] = await store.fences(['sa'])
+    const [fence] = await patient.fences(['sa'])
     await server.restart()
-    await waitFor('the connection', async () => (await store.get('sa')) === null)
-    expect(await store.set(write('sa', 'old', { fence: fence as never }), me)).toBe(undefined)
+    await waitFor('the connection', async () => (await patient.get('sa')) === null)
+    expect(await patient.set(write('sa', 'old', { fence: fence as never }), me)).toBe(undefined)
   })
 
   test('a late write reaches a server that came back empty', async () => {
-    const stamp = (await store.serverTime()) * 1000
+    const stamp = (await patient.serverTime()) * 1000
     await server.restart()
-    await waitFor('the connection', async () => (await store.get('sa')) === null)
-    expect(await store.set(write('sa', 'late', { notAfter: stamp }), me)).toBeTypeOf('number')
+    await waitFor('the connection', async () => (await patient.get('sa')) === null)
+    expect(await patient.set(write('sa', 'late', { notAfter: stamp }), me)).toBeTypeOf('number')
   })
 
   test('an error of the server is its cause', async () => {
-    await server.command('set', store.busKey(0), 'not a stream')
-    const error = await store.delete('sa', me).catch((cause: unknown) => cause)
+    await server.command('set', patient.busKey(0), 'not a stream')
+    const error = await patient.delete('sa', me).catch((cause: unknown) => cause)
     expect(error).toMatchObject({
       code: 'L2_ERROR',
       cause: expect.objectContaining({ message: expect.stringContaining('WRONGTYPE') }),
     })
-    expect(versionIn(await store.get('sa'))).toBe(undefined)
+    expect(versionIn(await patient.get('sa'))).toBe(undefined)
   })
 
   test('a client that was handed in is left as it is', async () => {
@@ -162,7 +165,7 @@ test('a server that is too old is refused', async () => {
   })
   await once(old.listen(0, '127.0.0.1'), 'listening')
   const { port } = old.address() as AddressInfo
-  const store = new RedisStore({ host: '127.0.0.1', port, commandTimeout: '2s' })
+  const store = new RedisStore({ host: '127.0.0.1', port, commandTimeout: '20s' })
   for (let i = 0; i < 2; i++) {
     await expect(store.get('sa')).rejects.toMatchObject({
       code: 'L2_ERROR',
@@ -182,7 +185,7 @@ test.each([
   const listen = (message: unknown) => warnings.push((message as { message: string }).message)
   subscribe('hitpath:l2:warning', listen)
   const server = await RedisServer.start({ args: ['--maxmemory', '50mb', '--maxmemory-policy', policy] })
-  const store = new RedisStore({ url: server.url })
+  const store = new RedisStore({ url: server.url, commandTimeout: '20s' })
   await store.ping()
   unsubscribe('hitpath:l2:warning', listen)
   expect(warnings).toEqual(warning === undefined ? [] : [expect.stringContaining(warning)])
@@ -191,11 +194,9 @@ test.each([
 })
 
 test('the first call waits for the connection, and is rejected when there is none', async () => {
-  const store = new RedisStore({ host: '127.0.0.1', port: 1, commandTimeout: '2s' })
-  const begin = performance.now()
+  const store = new RedisStore({ host: '127.0.0.1', port: 1, commandTimeout: '1h' })
   await expect(store.get('sa')).rejects.toEqual(unavailable)
   await expect(store.get('sa')).rejects.toEqual(unavailable)
-  expect(performance.now() - begin).toBeLessThan(1000)
   await store.close()
 })
 
@@ -203,7 +204,7 @@ test('stores of one connection: it is closed with the last of them, and nothing 
   const server = await RedisServer.start()
   const connections = async () =>
     ((await server.command('client', 'list', 'type', 'normal')) as string).trim().split('\n').length - 1
-  const root = new RedisStore({ url: server.url })
+  const root = new RedisStore({ url: server.url, commandTimeout: '20s' })
   const [a, b] = [root.forNamespace('a'), root.forNamespace('b')]
   await Promise.all([a.set(write('sa', 1), me), b.set(write('sa', 2), me)])
   expect(await connections()).toBe(1)
@@ -218,7 +219,7 @@ test('stores of one connection: it is closed with the last of them, and nothing 
 
 test('versions of several processes are one order', async () => {
   const server = await RedisServer.start()
-  const stores = Array.from({ length: 4 }, () => new RedisStore({ url: server.url, commandTimeout: '2s' }))
+  const stores = Array.from({ length: 4 }, () => new RedisStore({ url: server.url, commandTimeout: '20s' }))
   const versions = await Promise.all(
     stores.flatMap((store, s) =>
       Array.from({ length: 50 }, (_, i) =>
@@ -241,7 +242,7 @@ test.each(VERSIONS)('a failover by sentinels is found, $ioredis', async ({ makeR
   const sentinel = await Sentinel.start()
   const store = new RedisStore({
     createClient: () => makeRedis({ sentinels: sentinel.addresses, name: sentinel.name }),
-    commandTimeout: '500ms',
+    commandTimeout: '2s',
   })
   const before = (await store.set(write('sa', 1), me)) as number
   await sentinel.failover()
@@ -258,7 +259,10 @@ test.each(VERSIONS)('a failover by sentinels is found, $ioredis', async ({ makeR
 
 test('connections for tracking hear of foreign writers', async () => {
   const server = await RedisServer.start()
-  const store = new RedisStore({ client: new Redis(server.port, { lazyConnect: true }) })
+  const store = new RedisStore({
+    client: new Redis(server.port, { lazyConnect: true }),
+    commandTimeout: '20s',
+  })
   expect(await store.nodes()).toEqual([''])
   const tracking = await store.trackingConnection('')
   await tracking.connect()

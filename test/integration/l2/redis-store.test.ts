@@ -21,7 +21,8 @@ const places = VERSIONS.flatMap(({ ioredis, makeRedis, makeCluster }) => [
   {
     place: `one server, ${ioredis}`,
     flush: () => server.flushAll(),
-    make: () => new RedisStore({ createClient: () => makeRedis({ port: server.port }) }),
+    make: () =>
+      new RedisStore({ createClient: () => makeRedis({ port: server.port }), commandTimeout: '10s' }),
   },
   {
     place: `a Cluster, ${ioredis}`,
@@ -29,7 +30,7 @@ const places = VERSIONS.flatMap(({ ioredis, makeRedis, makeCluster }) => [
     make: () =>
       new RedisStore({
         createClient: () => makeCluster(cluster.startupNodes),
-        commandTimeout: '1s',
+        commandTimeout: '10s',
       }),
   },
 ])

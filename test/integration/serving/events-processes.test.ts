@@ -38,7 +38,7 @@ it('two consumers of a group keep the caches of both processes right, though one
       read = await Promise.all(children.map((child) => child.call('read', SYMBOLS)))
       return JSON.stringify(read) === JSON.stringify(children.map(current))
     }
-    await waitFor('every process to serve what is current', look, { timeoutMs: 5000 }).catch(() => {
+    await waitFor('every process to serve what is current', look).catch(() => {
       expect(read).toEqual(children.map(current))
     })
   }

@@ -10,8 +10,8 @@ let calls = 0
 export const functions = {
   open: async (port: number, lease: number | false): Promise<void> => {
     const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true })
-    const l2 = new RedisStore({ client, namespace: 'asking' })
-    cache = new TieredCache({ l1: new LocalCache(), l2, lease })
+    const l2 = new RedisStore({ client, namespace: 'asking', commandTimeout: '20s' })
+    cache = new TieredCache({ l1: new LocalCache(), l2, lease, l2Timeout: '20s' })
     await cache.ready()
   },
   /** The different values that came. */

@@ -6,6 +6,7 @@
  *
  * 1. A read gives a value that was written to that key, or nothing.
  * 2. A process sees its own changes at once, acknowledged or queued: no read that begins after the change ended gives what is over.
+ *    A queued one comes after what another process wrote if this one had read that before, else if the clocks can tell.
  * 3. Any other process gives what is over no longer than a bound after the change was acknowledged, or its queue drained: the
  *    message's time while the bus hears (`LINKED_MS`, mostly for the machine), else heartbeat + grace + `whenUnlinked` + the
  *    deadlines of the two calls that a read may make, and not at all once the bus came up after it.
@@ -19,6 +20,9 @@
  *
  * HITPATH_HISTORY_SECONDS lengthens a run, HITPATH_SEED repeats one: the schedule is the same, the machine's timing is not.
  */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Child } from '../../support/processes.js'
 import { RedisServer, TcpProxy, waitFor } from '../../support/redis.js'
@@ -45,9 +49,12 @@ const TIMEOUT_MS = 150
 /** What a loaded machine may take on top, standstills of whole processes apart. */
 const SLACK_MS = 500
 const LINKED_MS = 400
+/** By how much who was first may be wrong. */
+const MARGIN_MS = 100
 const BOUNDS: Bounds = {
   linkedMs: LINKED_MS,
   caughtUpMs: 200,
+  marginMs: MARGIN_MS,
   unlinkedMs: HEARTBEAT_MS + GRACE_MS + WHEN_UNLINKED_MS + 2 * TIMEOUT_MS + SLACK_MS,
 }
 /** Messages that the bus keeps: cuts of a second lose some, which is a gap. */
@@ -55,8 +62,6 @@ const SHORT_BUS = 12
 /** With a bus that keeps everything each queued set must arrive: seeds that 3 divides. */
 const LONG_BUS = 100_000
 const KEEPS_ALL = SEED % 3 === 0
-/** By how much who was first may be wrong. */
-const MARGIN_MS = 100
 
 type Process = Child<typeof functions>
 
@@ -111,9 +116,15 @@ function watchStalls(): { readonly stalls: readonly Span[]; stop(): void } {
   return { stalls, stop: () => clearInterval(timer) }
 }
 
+async function isWhole(child: Process): Promise<true> {
+  const broken = await child.call('broken')
+  if (broken !== '') throw new Error(broken)
+  return true
+}
+
 async function settled(processes: readonly Process[]): Promise<void> {
   for (const child of processes)
-    await waitFor('links, queues and circuits', () => child.call('isWhole'), { timeoutMs: 40_000 })
+    await waitFor('links, queues and circuits', () => isWhole(child), { timeoutMs: 120_000 })
   await new Promise((resolve) => setTimeout(resolve, BOUNDS.unlinkedMs))
 }
 
@@ -197,6 +208,9 @@ test.each([
     const found = violations(history, BOUNDS)
     console.log(summary(history, records, found))
     const survived = forgotten(history, finals, { at, marginMs: MARGIN_MS, queuedToo: KEEPS_ALL })
+    const wrong = [...found, ...survived.lost, ...different, ...missed, ...(KEEPS_ALL ? missedOfQueue : [])]
+    if (wrong.length > 0)
+      console.log(kept(`${kind}-${SEED}`, wrong, { history, finals: finals.map((one) => [...one]) }))
     console.log(`${survived.checked} last sets looked for at the end`)
     expect(survived.lost).toEqual([])
     expect(found.slice(0, 5)).toEqual([])
@@ -204,12 +218,19 @@ test.each([
     expect(missed).toEqual([])
     // A name that shares its hash with one that was changed since needs the bus to be told from it.
     if (KEEPS_ALL) expect(missedOfQueue).toEqual([])
-    // It was tried: most reads find something, queues were filled and drained, and messages were missed.
-    const misses = records.reduce((sum, record) => sum + record.misses, 0)
-    expect(history.reads.length).toBeGreaterThan(misses / 4)
+    // It was tried, however slow the machine.
+    expect(history.reads.length).toBeGreaterThan(10 * seconds)
+    expect(records.some(({ writes }) => writes.some(({ queued }) => queued))).toBe(true)
   },
-  SECONDS * 1000 + 120_000,
+  SECONDS * 1000 + 300_000,
 )
+
+/** What is seen once may not be seen again: all of it is written down. Where. */
+function kept(name: string, wrong: readonly unknown[], all: object): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'hitpath-history-')), `${name}.json`)
+  writeFileSync(file, JSON.stringify({ wrong, ...all }))
+  return [`the history is kept in ${file}`, ...wrong.map((one) => JSON.stringify(one))].join('\n')
+}
 
 function summary(history: History, records: readonly Recorded[], found: readonly Violation[]): string {
   const { reads, writes, removals } = history
@@ -256,7 +277,7 @@ test('the checker objects', () => {
         ups: [[], []],
         ...more,
       },
-      { linkedMs: 10, unlinkedMs: 100, caughtUpMs: 5 },
+      { linkedMs: 10, unlinkedMs: 100, caughtUpMs: 5, marginMs: 20 },
     ).map(({ promise }) => promise)
   const [one, two] = [write('1', 0), write('2', 5)]
   const tag = { process: 0, kind: 'tag' as const, target: 't', start: 5, end: 6, queued: false, settled: 6 }
@@ -279,6 +300,16 @@ test('the checker objects', () => {
   const late = write('2', 5, { queued: true, settled: 500 })
   expect(check([one, late], [[1, '1', 400]])).toEqual([])
   expect(check([one, late], [[0, '1', 400]])).toEqual([2])
+  // What another process wrote just before a queued change may come after it, unless that was read before.
+  const theirs = write('1', 0, { process: 1 })
+  const after = write('2', 21.5, { queued: true, settled: 500 })
+  expect(check([theirs, late], [[0, '1', 400]])).toEqual([])
+  expect(check([theirs, after], [[0, '1', 400]])).toEqual([2])
+  const knew: [number, string, number][] = [
+    [0, '1', 2],
+    [0, '1', 400],
+  ]
+  expect(check([theirs, late], knew)).toEqual([2])
   const later = { ...tag, kind: 'delete' as const, target: 'k', start: 20, end: 21, settled: 21 }
   expect(check([late], [[1, '2', 400]], { removals: [later] })).toEqual([])
   const seen: [number, string, number][] = [

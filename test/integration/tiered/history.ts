@@ -67,6 +67,8 @@ export interface Bounds {
   readonly unlinkedMs: number
   /** A change that settled so long before the bus came up was told, or a gap was. */
   readonly caughtUpMs: number
+  /** By how much it may be wrong which of two processes was first, where clocks decide. */
+  readonly marginMs: number
 }
 
 export interface Violation {
@@ -81,13 +83,14 @@ export function violations(history: History, bounds: Bounds): Violation[] {
   const writes = new Map(history.writes.map((write) => [write.value, write]))
   const changesOf = overwriting(history)
   const seen = new Map<string, (readonly [Read, Write])[]>()
+  const firstRead = firstReads(history)
   for (const read of history.reads) {
     const write = writes.get(read.value)
     if (write === undefined || write.key !== read.key || write.start > read.end) {
       found.push({ promise: 1, why: `${told(read)}, which nobody wrote to it` })
       continue
     }
-    const against = changesOf(write).map((change) => judged(history, bounds, read, write, change))
+    const against = changesOf(write).map((change) => judged(history, bounds, read, write, change, firstRead))
     found.push(...against.filter((violation) => violation !== undefined).slice(0, 1))
     const line = `${read.process} ${read.key}`
     const before = seen.get(line) ?? []
@@ -143,10 +146,14 @@ function judged(
   read: Read,
   write: Write,
   change: Change,
+  firstRead: FirstRead,
 ): Violation | undefined {
   if (change.process === read.process) {
-    const over = write.process === read.process ? write.end : write.settled
-    if (!(over < change.start && change.end < read.start)) return undefined
+    const own = write.process === read.process
+    const over = own ? write.end : write.settled
+    const known = own || firstRead(read.process, write.value) < change.start
+    const margin = change.queued && !known ? bounds.marginMs : 0
+    if (!(over + margin < change.start && change.end < read.start)) return undefined
     return { promise: 2, why: `${told(read)}, after its own ${toldChange(change)}; ${toldChange(write)}` }
   }
   if (!(write.settled < change.start && change.settled < read.start)) return undefined
@@ -163,6 +170,18 @@ function judged(
   const state = caughtUp ? 'the bus came up since' : disturbed ? 'disturbed' : 'linked'
   const late = `${elapsed.toFixed(1)} ms (${state}) after`
   return { promise: 3, why: `${told(read)}, ${late} ${toldChange(change)}; ${toldChange(write)}` }
+}
+
+/** When a process had first read a value; Infinity for never. */
+type FirstRead = (process: number, value: string) => number
+
+function firstReads({ reads }: History): FirstRead {
+  const ends = new Map<string, number>()
+  for (const { process, value, end } of reads) {
+    const line = `${process} ${value}`
+    ends.set(line, Math.min(ends.get(line) ?? Infinity, end))
+  }
+  return (process, value) => ends.get(`${process} ${value}`) ?? Infinity
 }
 
 /** Promise 4, for the reads of one key by one process. */

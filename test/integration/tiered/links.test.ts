@@ -5,7 +5,9 @@ import type { TieredCache } from '../../../src/index.js'
 import { waitFor } from '../../support/redis.js'
 import { World } from './world.js'
 
-const QUICK = { l2Timeout: 200, breaker: { failures: 2, resetAfter: 50 } } as const
+const QUICK = { l2Timeout: 1000, breaker: { failures: 2, resetAfter: 50 } } as const
+/** Where calls are to be given up. */
+const SILENT = { l2Timeout: 400, breaker: { failures: 1000 } } as const
 
 test('R8: the link drops, a key changes, it comes back: the change is heard', async () => {
   await using world = await World.start()
@@ -59,29 +61,26 @@ test('R8: a half-open link, where nothing arrives and nothing fails, is found; t
   const proxy = await world.proxy()
   const a = await world.client()
   const b = await world.client({ port: proxy.port, whenUnlinked: 'bypass', ...QUICK })
+  const gives = async (value: string): Promise<boolean> =>
+    (await b.cache.get('key')) === value && b.cache.getSync('key') === value
   await a.cache.set('key', 'old')
-  await b.bus.hears('set')
-  expect(await b.cache.get('key')).toBe('old')
-  expect(b.cache.getSync('key')).toBe('old')
+  await waitFor('the value', () => gives('old'))
   proxy.pause()
   await a.cache.set('key', 'new')
-  await waitFor('the silence to be noticed', () => b.cache.getSync('key') === undefined, { timeoutMs: 5000 })
+  await waitFor('the silence to be noticed', () => b.cache.getSync('key') === undefined)
   expect(b.cache.stats().linked).toBe(false)
   proxy.resume()
-  await waitFor('the second tier', async () => (await b.cache.get('key')) === 'new')
-  await waitFor('the first tier', async () => {
-    await b.cache.get('key')
-    return b.cache.getSync('key') === 'new'
-  })
+  await waitFor('the new value', () => gives('new'))
 })
 
 test('R9: a delete while the second tier is away holds, and is made before anything is read again', async () => {
   await using world = await World.start()
   const proxy = await world.proxy()
   // The circuit stays closed, so that nothing but the tombstone keeps reads away.
-  const a = await world.client({ port: proxy.port, l2Timeout: 200, breaker: { failures: 1000 } })
+  const a = await world.client({ port: proxy.port, ...SILENT })
   const b = await world.client()
   await a.cache.set('key', 'old')
+  await waitFor('the value', async () => (await b.cache.get('key')) === 'old')
   proxy.refuse()
   expect(await a.cache.delete('key')).toEqual({ existed: true, queued: true })
   expect(await a.cache.get('key')).toBeUndefined()
@@ -157,7 +156,7 @@ test.each([
 test('R9: a set that arrives after its caller gave up does not win over what the caller set since', async () => {
   await using world = await World.start()
   const proxy = await world.proxy()
-  const a = await world.client({ port: proxy.port, ...QUICK })
+  const a = await world.client({ port: proxy.port, ...SILENT })
   const b = await world.client()
   proxy.pause()
   expect(await a.cache.set('key', 'v1')).toEqual({ queued: true })
@@ -171,7 +170,7 @@ test('R9: a set that arrives after its caller gave up does not win over what the
 test('changes that reached Redis without a reply are made again, and take nothing that came after them', async () => {
   await using world = await World.start()
   const proxy = await world.proxy()
-  const a = await world.client({ port: proxy.port, l2Timeout: 200, breaker: { failures: 1000 } })
+  const a = await world.client({ port: proxy.port, ...SILENT })
   const b = await world.client()
   await a.cache.set('old', 'old', { tags: ['t'] })
   proxy.swallow()
@@ -189,7 +188,7 @@ test('changes that reached Redis without a reply are made again, and take nothin
   expect(await b.cache.set('theirs', 'later')).toEqual({ queued: false })
   expect(await b.cache.set('gone', 'later')).toEqual({ queued: false })
   proxy.resume()
-  await waitFor('the replay', () => a.cache.stats().replaying === 0, { timeoutMs: 10_000 })
+  await waitFor('the replay', () => a.cache.stats().replaying === 0)
   const keys = ['old', 'key', 'tagged', 'f:1', 'theirs', 'gone']
   const expected = [undefined, undefined, 'second', 'fourth', 'later', 'later']
   const fresh = await world.client()
@@ -199,13 +198,13 @@ test('changes that reached Redis without a reply are made again, and take nothin
 test('a clear that reached Redis without a reply: what was set behind it stays', async () => {
   await using world = await World.start()
   const proxy = await world.proxy()
-  const a = await world.client({ port: proxy.port, l2Timeout: 200, breaker: { failures: 1000 } })
+  const a = await world.client({ port: proxy.port, ...SILENT })
   await a.cache.set('old', 1)
   proxy.swallow()
   expect(await a.cache.clear()).toEqual({ queued: true })
   expect(await a.cache.set('new', 2, { tags: ['t'] })).toEqual({ queued: true })
   proxy.resume()
-  await waitFor('the replay', () => a.cache.stats().replaying === 0, { timeoutMs: 10_000 })
+  await waitFor('the replay', () => a.cache.stats().replaying === 0)
   const fresh = await world.client()
   expect(await fresh.cache.getMany(['old', 'new'])).toEqual([undefined, 2])
 })
@@ -227,7 +226,7 @@ test('many changes by others in an outage: a queued set is lost to those of its 
   await b.cache.invalidatePattern('key9*')
   await b.cache.invalidatePattern('other1*')
   proxy.resume()
-  await waitFor('the replay', () => a.cache.stats().replaying === 0, { timeoutMs: 10_000 })
+  await waitFor('the replay', () => a.cache.stats().replaying === 0)
   const found = await b.cache.getMany(keys)
   const over: Record<string, string | undefined> = { key7: undefined, key8: 'later', key9: undefined }
   expect(found).toEqual(keys.map((key) => (key in over ? over[key] : key)))
@@ -245,19 +244,17 @@ test('what a factory made in an outage comes to others after it, unless the name
   await b.cache.set('changed', 'theirs')
   await b.cache.delete('deleted')
   proxy.resume()
-  await waitFor('the replay', () => a.cache.stats().replaying === 0, { timeoutMs: 10_000 })
+  await waitFor('the replay', () => a.cache.stats().replaying === 0)
   expect(await b.cache.getMany(['made', 'changed', 'deleted'])).toEqual(['made', 'theirs', undefined])
 })
 
-test('a server that is killed and comes back empty: nothing stale, and the load goes on', async () => {
+test('a server that is killed and comes back empty: nothing stale, and nobody waits for a deadline', async () => {
   await using world = await World.start()
-  const a = await world.client(QUICK)
+  const a = await world.client({ ...QUICK, l2Timeout: '10m', commandTimeout: '10m' })
   await a.cache.set('key', 'old')
   world.server.kill()
   expect(a.cache.getSync('key')).toBe('old')
-  const begin = performance.now()
   expect(await a.cache.getOrSet('other', () => 'made')).toBe('made')
-  expect(performance.now() - begin).toBeLessThan(1500)
   await world.server.restart()
   await waitFor('the link', () =>
     a.cache.stats().linked && a.cache.stats().circuit === 'closed'
@@ -271,22 +268,21 @@ test('a server that is killed and comes back empty: nothing stale, and the load 
 
 test('a frozen server: what the first tier has is answered at once, the rest by its deadline', async () => {
   await using world = await World.start()
-  const a = await world.client(QUICK)
+  const a = await world.client({ ...QUICK, l2Timeout: 400 })
   await a.cache.set('key', 'value')
   world.server.freeze()
   try {
-    let longest = 0
-    let deadline = 0
+    const answered: string[] = []
+    const reading = a.cache.get('none').then(() => answered.push('none'))
     for (let i = 0; i < 20; i++) {
-      let begin = performance.now()
       expect(await a.cache.get('key')).toBe('value')
-      longest = Math.max(longest, performance.now() - begin)
-      begin = performance.now()
-      expect(await a.cache.get(`none${i}`)).toBeUndefined()
-      deadline = Math.max(deadline, performance.now() - begin)
+      expect(answered).toEqual([])
     }
-    expect(longest).toBeLessThan(20)
-    expect(deadline).toBeLessThan(600)
+    await reading
+    for (let i = 0; i < 20; i++) {
+      expect(await a.cache.get('key')).toBe('value')
+      expect(await a.cache.get(`none${i}`)).toBeUndefined()
+    }
   } finally {
     world.server.thaw()
   }

@@ -1,6 +1,7 @@
 /** What may happen between a read, or a factory, and its result: R1, R2, R3, R4, R13, R17, R19. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { waitFor } from '../../support/redis.js'
 import { deferred, World } from './world.js'
 
 test('R1: B reads, A deletes and announces it, B fills: the deleted value is not served', async () => {
@@ -172,9 +173,11 @@ test('R17: a tag invalidation overtakes the reply of the read that it concerns',
 test('R19: a refresh in flight when the key is deleted brings nothing back, and hard expiry holds', async () => {
   await using world = await World.start()
   const a = await world.client()
-  const b = await world.client({ staleWhileRevalidate: 300 })
-  await b.cache.set('key', 'v1', { ttl: 50 })
-  await delay(60)
+  let ahead = 0
+  const clock = { now: () => performance.now() + ahead }
+  const b = await world.client({ clock, staleWhileRevalidate: '5s' })
+  await b.cache.set('key', 'v1', { ttl: '5s' })
+  ahead += 5001
   b.bus.hold()
   const row = deferred<string>()
   const asked = deferred<void>()
@@ -185,10 +188,10 @@ test('R19: a refresh in flight when the key is deleted brings nothing back, and 
   expect(await b.cache.getOrSet('key', refresh)).toBe('v1')
   await asked.promise
   await a.cache.delete('key')
-  await delay(350)
+  ahead += 5000
   expect(b.cache.getSync('key')).toBeUndefined()
   row.resolve('old row')
-  await delay(50)
+  await waitFor('the refresh', () => b.cache.stats().fencedOut === 1)
   expect(b.cache.getSync('key')).toBeUndefined()
   expect(await a.cache.get('key')).toBeUndefined()
 })

@@ -22,9 +22,10 @@ export const functions = {
     const clock = { now: () => performance.now() + SKEW_MS }
     cache = new TieredCache({
       l1: new LocalCache({ clock }),
-      l2: new RedisStore({ client: redis, namespace: 'world' }),
+      l2: new RedisStore({ client: redis, namespace: 'world', commandTimeout: '10s' }),
       clock,
       jitter: 0,
+      l2Timeout: '10s',
       lease: 300,
     })
     await cache.ready()

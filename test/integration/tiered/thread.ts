@@ -16,11 +16,12 @@ const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true })
 redis.on('error', () => {})
 const cache = new TieredCache({
   l1: SharedCache.attach(handle),
-  l2: new RedisStore({ client: redis, namespace: 'world' }),
+  l2: new RedisStore({ client: redis, namespace: 'world', commandTimeout: '10s' }),
   threads,
   ttl: '1m',
   jitter: 0,
-  hardTimeout: '2s',
+  l2Timeout: '10s',
+  hardTimeout: '20s',
   grace: '1m',
 })
 await cache.ready()

@@ -48,10 +48,11 @@ async function process(count: number): Promise<{
   const shared = SharedCache.create({ maxBytes: 2 ** 20 })
   const main = new TieredCache({
     l1: shared,
-    l2: new RedisStore({ client: redis, namespace: 'world' }),
+    l2: new RedisStore({ client: redis, namespace: 'world', commandTimeout: '10s' }),
     ttl: '1m',
     jitter: 0,
-    hardTimeout: '2s',
+    l2Timeout: '10s',
+    hardTimeout: '20s',
     grace: '1m',
   })
   await main.ready()
@@ -129,9 +130,10 @@ async function another(server: RedisServer): Promise<{
   const l1 = SharedCache.create({ maxBytes: 2 ** 20 })
   const cache = new TieredCache({
     l1,
-    l2: new RedisStore({ client: redis, namespace: 'world' }),
+    l2: new RedisStore({ client: redis, namespace: 'world', commandTimeout: '10s' }),
     ttl: '1m',
     jitter: 0,
+    l2Timeout: '10s',
   })
   await cache.ready()
   return {

@@ -3,7 +3,13 @@
  */
 import { Redis } from 'ioredis'
 import type { Bus, BusMessage, GapReason, Unsubscribe } from '../../../src/coherence/bus.js'
-import { LocalCache, RedisStore, TieredCache, type TieredCacheOptions } from '../../../src/index.js'
+import {
+  type Duration,
+  LocalCache,
+  RedisStore,
+  TieredCache,
+  type TieredCacheOptions,
+} from '../../../src/index.js'
 import type { L2Store } from '../../../src/l2/store.js'
 import type { Histogram } from '../../../src/observe/histogram.js'
 import { busOf } from '../../../src/tiered/second-tier.js'
@@ -148,6 +154,8 @@ export interface ClientOptions extends Omit<TieredCacheOptions, 'l1' | 'l2' | 'b
   /** Default: straight to the server. */
   readonly port?: number
   readonly maxEntries?: number
+  /** Default 10 s: what a test does not want to fail does not, on a loaded machine. */
+  readonly commandTimeout?: Duration
   readonly kind?: 'stream' | 'tracking'
 }
 
@@ -173,15 +181,21 @@ export class World implements AsyncDisposable {
 
   /** A client that is linked. */
   async client(options: ClientOptions = {}): Promise<Client> {
-    const { port = this.server.port, maxEntries = 1000, kind = 'stream', ...rest } = options
+    const {
+      port = this.server.port,
+      maxEntries = 1000,
+      commandTimeout = '10s',
+      kind = 'stream',
+      ...rest
+    } = options
     const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true })
     redis.on('error', () => {})
     this.#redis.push(redis)
-    const store = new RedisStore({ client: redis, namespace: 'world' })
+    const store = new RedisStore({ client: redis, namespace: 'world', commandTimeout })
     const holds = new Holds()
     const held = holds.around(store)
     const bus = new HeldBus(busOf(store, kind) as Bus)
-    const l1 = new LocalCache({ maxEntries })
+    const l1 = new LocalCache({ maxEntries, ...(rest.clock && { clock: rest.clock }) })
     const errors: unknown[] = []
     const cache = new TieredCache({
       l1,
@@ -189,11 +203,12 @@ export class World implements AsyncDisposable {
       bus,
       ttl: '1m',
       jitter: 0,
+      l2Timeout: '10s',
       onError: (error) => errors.push(error),
       ...rest,
     })
     this.#caches.push(cache)
-    await cache.ready()
+    await waitFor('the second tier', () => cache.ready().then(() => true))
     return { cache, l1, store, bus, holds, errors }
   }
 

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { waitFor } from '../../support/wait.js'
 import { FIRST_TIERS, settled, World } from './world.js'
 
 const QUICK = { breaker: { failures: 2, resetAfter: 20 }, l2Timeout: 50 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !condition(); i++) await delay(5)
-  expect(condition()).toBe(true)
+  await waitFor('the condition', condition, { everyMs: 2 })
 }
 
 describe.each(FIRST_TIERS)('over a %s', (kind) => {
@@ -81,12 +81,10 @@ describe.each(FIRST_TIERS)('over a %s', (kind) => {
     await Promise.all([cache.get('a'), cache.get('b')])
     expect(states).toEqual(['open'])
     const before = store.calls.length
-    const begin = performance.now()
     expect(await cache.get('c')).toBeUndefined()
     expect(await cache.getOrSet('d', () => 'made')).toBe('made')
     expect(await cache.getOrSet('d', () => 'again')).toBe('made')
     expect(await cache.get('key')).toBe(1)
-    expect(performance.now() - begin).toBeLessThan(40)
     expect(store.calls.length).toBe(before)
   })
 
@@ -95,20 +93,18 @@ describe.each(FIRST_TIERS)('over a %s', (kind) => {
     const { cache, store } = world.process({ l2Timeout: 30 })
     await cache.get('warm')
     store.frozen = true
-    const begin = performance.now()
     expect(await cache.get('key')).toBeUndefined()
-    expect(performance.now() - begin).toBeLessThan(300)
   })
 
   test('recovery: one probe, then everybody', async () => {
     await using world = new World(kind)
-    const { cache, store } = world.process(QUICK)
+    const { cache, store } = world.process({ ...QUICK, l2Timeout: '1m' })
     await cache.get('warm')
     store.down()
     await Promise.all([cache.get('a'), cache.get('b')])
     store.up()
     const hold = store.hold('get', 'reply')
-    await delay(30)
+    await delay(2 * QUICK.breaker.resetAfter)
     const before = store.calls.length
     const reads = Array.from({ length: 50 }, (_, i) => cache.get(`key${i}`))
     await hold.reached
@@ -148,7 +144,7 @@ describe.each(FIRST_TIERS)('over a %s', (kind) => {
     expect(all.map(({ cache }) => cache.getSync('key'))).toEqual(['old', undefined, 'old'])
     expect(await bypass.cache.get('key')).toBe('new')
     world.advance(41)
-    await delay(60)
+    await until(() => clamp.cache.getSync('key') === undefined)
     expect(all.map(({ cache }) => cache.getSync('key'))).toEqual(['old', undefined, undefined])
     expect(await clamp.cache.get('key')).toBe('new')
     expect(clamp.cache.getSync('key')).toBe('new')

@@ -1,0 +1,133 @@
+/** Changes whose place among others is hard to tell: made in an outage, by a process that is unsure of the server's clock, or done late. */
+import { expect, test } from 'vitest'
+import { waitFor } from '../../support/wait.js'
+import { deferred, FIRST_TIERS, type Process, World } from './world.js'
+
+const LIMIT_MS = 50
+const OPTIONS = { breaker: { failures: 100, resetAfter: 1 }, l2Timeout: LIMIT_MS, ttl: '1h' } as const
+
+async function replayed({ cache }: Process): Promise<void> {
+  await waitFor('an empty queue', () => cache.stats().replaying === 0, { everyMs: 1 })
+}
+
+/** A process that learns the server's time from an answer that was so long on its way. */
+async function unsure(world: World, where: 'request' | 'reply', ms: number): Promise<Process> {
+  const process = world.process(OPTIONS)
+  const hold = process.store.hold('serverTime', where)
+  const ready = process.cache.ready()
+  await hold.reached
+  world.advance(ms)
+  hold.release()
+  await ready
+  return process
+}
+
+test.each(FIRST_TIERS)(
+  '%s: all agree on a set of an outage when an invalidation of its tag that was made before comes after it',
+  async (kind) => {
+    await using world = new World(kind)
+    const [a, b] = [world.process(OPTIONS), world.process(OPTIONS)]
+    await a.cache.set('other', 1, { tags: ['t'] })
+    await b.cache.get('other')
+    b.store.down()
+    expect(await b.cache.invalidateTag('t')).toEqual({ queued: true })
+    world.advance(10)
+    a.store.down()
+    expect(await a.cache.set('key', 'value', { tags: ['t'] })).toEqual({ queued: true })
+    expect(a.cache.getSync('key')).toBe('value')
+    a.store.up()
+    await replayed(a)
+    expect(await b.cache.get('key')).toBeUndefined()
+    expect(await a.cache.get('key')).toBe('value')
+    b.store.up()
+    await replayed(b)
+    expect(await a.cache.get('key')).toBe(await b.cache.get('key'))
+  },
+)
+
+test.each(FIRST_TIERS)(
+  '%s: a set of an outage is newer than what its process had heard of, however unsure it is of the time',
+  async (kind) => {
+    await using world = new World(kind)
+    const writer = world.process(OPTIONS)
+    const { cache, store } = await unsure(world, 'reply', 40)
+    await writer.cache.set('key', 'theirs')
+    store.down()
+    world.advance(1)
+    expect(await cache.set('key', 'ours')).toEqual({ queued: true })
+    store.up()
+    await replayed({ cache, store } as Process)
+    expect(await cache.get('key')).toBe('ours')
+    expect(await writer.cache.get('key')).toBe('ours')
+  },
+)
+
+test.each(FIRST_TIERS)(
+  '%s: a call that was given up is done neither after its replay nor after what followed, however unsure the time',
+  async (kind) => {
+    await using world = new World(kind)
+    const { cache, store } = await unsure(world, 'request', 4 * LIMIT_MS)
+    const thaw = deferred<void>()
+    store.fate = () => ({ when: 'late', until: thaw.promise })
+    const began = performance.now()
+    expect(await cache.set('key', 'one')).toEqual({ queued: true })
+    store.fate = undefined
+    await replayed({ cache, store } as Process)
+    expect(await cache.set('key', 'two')).toEqual({ queued: false })
+    world.advance(performance.now() - began)
+    thaw.resolve()
+    await thaw.promise
+    expect(await world.process(OPTIONS).cache.get('key')).toBe('two')
+  },
+)
+
+test.each([
+  ['invalidateTag', (cache: Process['cache']) => cache.invalidateTag('t')],
+  ['clear', (cache: Process['cache']) => cache.clear()],
+] as const)(
+  'who asks after %s does not join what was begun while it was on its way',
+  async (operation, act) => {
+    await using world = new World()
+    const { cache, store } = world.process(OPTIONS)
+    await cache.ready()
+    const row = deferred<string>()
+    const asked = deferred<void>()
+    const hold = store.hold(operation, 'request')
+    const done = act(cache)
+    await hold.reached
+    const before = cache.getOrSet(
+      'key',
+      () => {
+        asked.resolve()
+        return row.promise
+      },
+      { tags: ['t'] },
+    )
+    await asked.promise
+    hold.release()
+    expect(await done).toEqual({ queued: false })
+    expect(await cache.getOrSet('key', () => 'new', { tags: ['t'] })).toBe('new')
+    row.resolve('old')
+    expect(await before).toBe('old')
+    expect(await cache.get('key')).toBe('new')
+  },
+)
+
+test.each(['get', 'getMany'] as const)(
+  'who got a value by %s that may not be kept does not go back to an older one',
+  async (operation) => {
+    await using world = new World()
+    const [writer, { cache, store, bus }] = [world.process(OPTIONS), world.process(OPTIONS)]
+    await cache.ready()
+    const hold = store.hold(operation, 'request')
+    const slow = operation === 'get' ? cache.get('key') : cache.getMany(['key'])
+    await hold.reached
+    await writer.cache.set('key', 'one')
+    expect(await cache.get('key')).toBe('one')
+    bus.hold()
+    await writer.cache.set('key', 'two')
+    hold.release()
+    expect([await slow].flat()).toEqual(['two'])
+    expect(await cache.get('key')).toBe('two')
+  },
+)
