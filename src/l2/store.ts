@@ -79,9 +79,11 @@ export type OnFound = (values: readonly (Bytes | null)[], from: number, places?:
 export interface HottestOptions {
   /** Names wanted, at most. */
   readonly max: number
-  /** A glob of the caller's string keys; default: every entry. */
+  /** A glob of the caller's string keys. Default: every entry. */
   readonly pattern?: string | undefined
+  /** Ends the search. Default: none. */
   readonly signal?: Signal | undefined
+  /** Told how many names were looked at. Default: none. */
   readonly onScanned?: (names: number) => void
 }
 
