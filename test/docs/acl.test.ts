@@ -43,8 +43,12 @@ test('hitpath runs under its rule with either bus, and nothing is denied', async
 
 test('every command of the scripts is in the rule', () => {
   const given = commandsOf('acl')
-  const lua = ['scripts.ts', 'late-writes.ts'].map((name) => readFileSync(join(ROOT, 'src', 'l2', name), 'utf8'))
-  const called = lua.flatMap((text) => [...text.matchAll(/redis\.call\('([A-Z]+)'/g)].map(([, name]) => name!.toLowerCase()))
+  const lua = ['scripts.ts', 'late-writes.ts'].map((name) =>
+    readFileSync(join(ROOT, 'src', 'l2', name), 'utf8'),
+  )
+  const called = lua.flatMap((text) =>
+    [...text.matchAll(/redis\.call\('([A-Z]+)'/g)].map(([, name]) => name!.toLowerCase()),
+  )
   expect(new Set(called).size).toBeGreaterThan(10)
   expect(called.filter((name) => !given.has(name))).toEqual([])
 })
@@ -52,7 +56,13 @@ test('every command of the scripts is in the rule', () => {
 test('the rule gives nothing else: other keys, other commands', async () => {
   await allow('acl')
   const client = await connected('hitpath')
-  for (const [name, ...words] of [['get', 'other'], ['keys', '*'], ['flushall'], ['config', 'get', '*'], ['publish', 'x', 'y']])
+  for (const [name, ...words] of [
+    ['get', 'other'],
+    ['keys', '*'],
+    ['flushall'],
+    ['config', 'get', '*'],
+    ['publish', 'x', 'y'],
+  ])
     await expect(client.call(name!, ...words)).rejects.toThrow(/NOPERM/)
   await client.quit()
 })
@@ -126,7 +136,9 @@ async function connected(username: string): Promise<Redis> {
 }
 
 function ruleOf(name: string): readonly string[] {
-  const rules = blocksOf('redis').filter(({ document, words }) => document === 'src/SECURITY.md' && words[0] === 'acl')
+  const rules = blocksOf('redis').filter(
+    ({ document, words }) => document === 'src/SECURITY.md' && words[0] === 'acl',
+  )
   const rule = rules.find(({ words }) => (words[1] ?? 'acl') === name)
   if (rule === undefined) throw new Error(`SECURITY.md has no rule ${name}`)
   return rule.code.trim().split(/\s+/)
@@ -143,6 +155,16 @@ function commandsOf(name: string): ReadonlySet<string> {
 /** What the server was asked since its statistics were reset, by whatever user, but for what this test itself asks. */
 async function commandsUsed(own: readonly string[] = []): Promise<ReadonlySet<string>> {
   const stats = String(await server.command('info', 'commandstats'))
-  const ours = new Set(['config|resetstat', 'acl|log', 'acl|setuser', 'quit', 'auth', 'client|setinfo', ...own])
-  return new Set([...stats.matchAll(/^cmdstat_([^:]+):/gm)].map(([, name]) => name!).filter((name) => !ours.has(name)))
+  const ours = new Set([
+    'config|resetstat',
+    'acl|log',
+    'acl|setuser',
+    'quit',
+    'auth',
+    'client|setinfo',
+    ...own,
+  ])
+  return new Set(
+    [...stats.matchAll(/^cmdstat_([^:]+):/gm)].map(([, name]) => name!).filter((name) => !ours.has(name)),
+  )
 }

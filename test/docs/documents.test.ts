@@ -9,7 +9,9 @@ import { anchorsOf, blocksOf, DOCUMENTS, linksOf, nameOf, ROOT, textOf } from '.
 
 describe('links and names', () => {
   test('every link leads to a file, and to a heading of it', () => {
-    const links = DOCUMENTS.flatMap((document) => linksOf(document).map((link) => ({ from: document.path, ...link })))
+    const links = DOCUMENTS.flatMap((document) =>
+      linksOf(document).map((link) => ({ from: document.path, ...link })),
+    )
     expect(links.length).toBeGreaterThan(40)
     const broken = links.filter(({ path, anchor }) => {
       if (!existsSync(join(ROOT, path))) return true
@@ -29,7 +31,10 @@ describe('links and names', () => {
 
   test('every file that is named exists', () => {
     const named = DOCUMENTS.flatMap(({ path, text }) =>
-      [...text.matchAll(/`((?:bench|native|scripts|src|test)\/[\w./-]+)`/g)].map(([, name]) => ({ path, name: name! })),
+      [...text.matchAll(/`((?:bench|native|scripts|src|test)\/[\w./-]+)`/g)].map(([, name]) => ({
+        path,
+        name: name!,
+      })),
     )
     expect(named.length).toBeGreaterThan(30)
     // What the benches write is not in the repository.
@@ -39,7 +44,9 @@ describe('links and names', () => {
 
   test('every script of npm that is named exists', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object }
-    const named = DOCUMENTS.flatMap(({ text }) => [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name!))
+    const named = DOCUMENTS.flatMap(({ text }) =>
+      [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name!),
+    )
     expect(named.filter((name) => !(name in scripts))).toEqual([])
   })
 })

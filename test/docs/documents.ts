@@ -48,7 +48,10 @@ export function nameOf({ document, line, code }: Block): string {
 }
 
 /** What a link in a document points to, from the top of the project, and the heading in it. */
-export function linksOf({ path, text }: Document): readonly { readonly path: string; readonly anchor: string }[] {
+export function linksOf({
+  path,
+  text,
+}: Document): readonly { readonly path: string; readonly anchor: string }[] {
   return [...withoutCode(text).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].map(
     ([, to = '', anchor = '']) => ({ path: to === '' ? path : join(dirname(path), to), anchor }),
   )
