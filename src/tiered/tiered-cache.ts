@@ -130,7 +130,7 @@ export class TieredCache<V = unknown> {
   }
 
   /**
-   * The cache that a YAML or JSON file describes; README.md lists its entries.
+   * The cache that a YAML or JSON file describes; src/config/CONFIGURATION.md lists its entries.
    * @throws HitpathError INVALID_CONFIG naming the entry, and what the tiers throw
    */
   static fromConfig<V = unknown>(path: string | Location): TieredCache<V> {
