@@ -61,7 +61,10 @@ export type BusOption = 'stream' | 'tracking' | Bus | false
 export interface TieredCacheOptions extends PolicyOptions {
   /** A LocalCache or SharedCache that holds nothing else. Default: `new LocalCache()`. It is closed with this cache only in that case. */
   readonly l1?: FirstTier
-  /** The second tier, such as a RedisStore; closed by whoever made it. Default: none, the first tier alone. */
+  /**
+   * The second tier, such as a RedisStore. `close()` of the cache closes it, unless the cache has another namespace than the store, which then
+   * serves others too. Default: none, the first tier alone.
+   */
   readonly l2?: L2Store
   /** Names the entries in the second tier, apart from those of other caches. Default: that of the store, or `'default'`. */
   readonly namespace?: string

@@ -11,8 +11,8 @@ import {
 } from 'hitpath'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { RedisServer, waitFor } from '../support/redis.js'
-import { blocksOf, ROOT } from './documents.js'
+import { RedisCluster, RedisServer, waitFor } from '../support/redis.js'
+import { blocksOf, ROOT, textOf } from './documents.js'
 
 /** Of the rule, what the runs below do not come to: late writes, moved slots. */
 const RARE = new Set(['exists', 'xrange', 'persist', 'pexpire', 'object|freq', 'eval'])
@@ -39,6 +39,36 @@ test('hitpath runs under its rule with either bus, and nothing is denied', async
   const given = commandsOf('acl')
   expect([...used].filter((name) => !given.has(name))).toEqual([])
   expect([...given].filter((name) => !used.has(name) && !RARE.has(name))).toEqual([])
+})
+
+test('a user may be confined to one namespace', async () => {
+  await allow('acl', (word) => (word === '~hp:*' ? '~hp:{desk#*' : word))
+  const client = await connected('hitpath')
+  await exercise(client, { bus: 'stream', onError: (error) => expect.unreachable(String(error)) })
+  const other = new RedisStore({ client, namespace: 'other' })
+  await expect(other.get('sname')).rejects.toMatchObject({ code: 'L2_ERROR' })
+  await other.close()
+  await client.quit()
+})
+
+test('a Cluster takes the same rule with what is said of it', async () => {
+  const [, more = ''] = /A Cluster needs `([^`]+)`/.exec(textOf('src/SECURITY.md')) ?? []
+  const cluster = await RedisCluster.start()
+  for (const node of cluster.nodes) await node.command(...ruleOf('acl'), ...more.split(' '))
+  const redisOptions = { username: 'hitpath', password: 'secret' }
+  const errors: unknown[] = []
+  for (const bus of ['stream', 'tracking'] as const) {
+    const l2 = new RedisStore({ cluster: { nodes: cluster.startupNodes, options: { redisOptions } } })
+    const cache = new TieredCache({ l2, bus, onError: (error) => void errors.push(error) })
+    await cache.ready()
+    await cache.setMany(['a', 'b', 'c', 'd'].map((key) => [key, key]))
+    expect(await cache.getMany(['a', 'b', 'c', 'd'])).toEqual(['a', 'b', 'c', 'd'])
+    expect(await cache.invalidatePattern('*')).toEqual({ queued: false, removed: 4 })
+    await cache.close()
+  }
+  expect(errors).toEqual([])
+  for (const node of cluster.nodes) expect(await node.command('acl', 'log')).toEqual([])
+  await cluster.stop()
 })
 
 test('every command of the scripts is in the rule', () => {
@@ -124,8 +154,8 @@ async function exercise(client: Redis, options: TieredCacheOptions): Promise<voi
   for (const store of stores) await store.close()
 }
 
-async function allow(name: string): Promise<void> {
-  await server.command(...ruleOf(name))
+async function allow(name: string, changed = (word: string) => word): Promise<void> {
+  await server.command(...ruleOf(name).map(changed))
   await server.command('acl', 'log', 'reset')
 }
 
