@@ -17,7 +17,9 @@ export function keyvSuite(cache: () => StoreCache): void {
   vitest.describe('Keyv 5', () => suite(vitest, Keyv5, () => new HitpathStore(cache())))
   const without = { ...vitest, it: allBut(NOT_OF_KEYV_6) }
   vitest.describe('Keyv 6', () => suite(without, keyv6, () => new HitpathStorageAdapter(cache())))
-  vitest.describe('Keyv 6, with the store for 5', () => suite(without, keyv6, () => new HitpathStore(cache())))
+  vitest.describe('Keyv 6, with the store for 5', () =>
+    suite(without, keyv6, () => new HitpathStore(cache())),
+  )
 }
 
 function suite(test: TestApi, keyv: typeof Keyv, store: () => unknown): void {

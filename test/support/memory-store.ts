@@ -239,7 +239,9 @@ export class MemoryStore implements L2Store {
 
   async names(onNames: OnNames, signal?: AbortSignal): Promise<void> {
     const { entries } = this.server
-    const names = await this.#call('names', () => [...entries.keys()].filter((name) => this.server.live(name)))
+    const names = await this.#call('names', () =>
+      [...entries.keys()].filter((name) => this.server.live(name)),
+    )
     for (let from = 0; from < names.length; from += 3) {
       signal?.throwIfAborted()
       await onNames(names.slice(Math.max(0, from - 1), from + 3))

@@ -40,11 +40,7 @@ export interface TwoTierCache {
   ): Promise<{ readonly refused?: true }>
   setMany(
     entries: Iterable<
-      readonly [
-        key: string,
-        value: never,
-        options?: WriteOptions & { readonly jitter?: number | undefined },
-      ]
+      readonly [key: string, value: never, options?: WriteOptions & { readonly jitter?: number | undefined }]
     >,
   ): Promise<readonly { readonly refused?: true }[]>
   delete(key: string): Promise<{ readonly existed: boolean }>
@@ -73,20 +69,20 @@ export interface OpenedCache {
 
 /** @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY */
 export function openCache(options: StoreCache | StoreOptions, path: string): OpenedCache {
-  if (isFlat(options) || isTwoTier(options)) return { cache: options, own: false }
+  if (isCache(options)) return { cache: options, own: false }
   if (typeof options !== 'object' || options === null || !('cache' in options))
     return { cache: new LocalCache<unknown>(options), own: true }
   refuseUnknownOptions(options, `${path} over a cache`, ['cache'])
   const { cache } = options
-  if (isFlat(cache) || isTwoTier(cache)) return { cache, own: false }
+  if (isCache(cache)) return { cache, own: false }
   throw new HitpathError(
     'INVALID_OPTION',
     `${path}.cache must be a LocalCache, a SharedCache or a TieredCache; got ${describe(cache)}`,
   )
 }
 
-function isFlat(cache: unknown): cache is FlatCache {
-  return has(cache, 'peek', 'invalidateTag', 'deleteMany', 'scope')
+export function isCache(cache: unknown): cache is StoreCache {
+  return isTwoTier(cache) || has(cache, 'peek', 'invalidateTag', 'deleteMany', 'scope')
 }
 
 export function isTwoTier(cache: unknown): cache is TwoTierCache {

@@ -15,8 +15,8 @@ export interface StoreEmitter {
   emit(event: string | symbol, ...told: unknown[]): boolean
   listenerCount(event: string | symbol): number
   eventNames(): (string | symbol)[]
-  listeners(event: string | symbol): StoreListener[]
-  rawListeners(event: string | symbol): StoreListener[]
+  listeners(event: string | symbol): ((...told: unknown[]) => void)[]
+  rawListeners(event: string | symbol): ((...told: unknown[]) => void)[]
 }
 
 export const Emitter = EventEmitter as unknown as new () => StoreEmitter

@@ -7,16 +7,6 @@ import { HitpathStorageAdapter, HitpathStore, type StoreCache } from '../../../s
 import { LocalCache, SharedCache, TieredCache } from '../../../src/index.js'
 import { MemoryServer, MemoryStore } from '../../support/memory-store.js'
 
-/** Compiles: both fit what Keyv declares, and each cache fits both. */
-export const fitting: readonly [KeyvStoreAdapter, KeyvStorageAdapter, StoreAdapterOf6, ...StoreCache[]] = [
-  new HitpathStore(),
-  new HitpathStorageAdapter(),
-  new HitpathStorageAdapter(),
-  new LocalCache<string>(),
-  SharedCache.create<Float64Array>({ maxBytes: 2 ** 16 }),
-  new TieredCache<number>(),
-]
-
 let now = 0
 const clock = { now: () => now }
 const CACHES: Readonly<Record<string, () => LocalCache | SharedCache | TieredCache>> = {
@@ -150,6 +140,19 @@ describe.each(Object.entries(CACHES))('over a %s', (_, make) => {
     expect(await keyv.set('key', 2)).toBe(false)
     expect(errors).toEqual([expect.objectContaining({ code: 'CLOSED' })])
   })
+})
+
+test('the types fit what Keyv 5 and 6 declare, whatever the cache holds', () => {
+  const caches: readonly StoreCache[] = [
+    new LocalCache<string>(),
+    SharedCache.create<Float64Array>({ maxBytes: 2 ** 16 }),
+    new TieredCache<number>(),
+  ]
+  for (const cache of caches) {
+    const five: KeyvStoreAdapter = new HitpathStore(cache)
+    const six: KeyvStorageAdapter & StoreAdapterOf6 = new HitpathStorageAdapter({ cache })
+    expect([five, six]).toEqual([expect.objectContaining({ cache }), expect.objectContaining({ cache })])
+  }
 })
 
 test('options are those of a LocalCache, which belongs to the store', async () => {
