@@ -9,7 +9,8 @@ import { DTYPE } from '../../src/key/dtype.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
-const PROGRAMS = blocks('js')
+const MIGRATION = readFileSync(join(ROOT, 'src', 'compat', 'MIGRATION.md'), 'utf8')
+const PROGRAMS = [...blocks('js'), ...blocks('js', MIGRATION)]
 
 /** Inside the package, so that `hitpath` is the package itself. */
 let folder: string
@@ -93,9 +94,9 @@ test('what an entry reserves is what the table says', () => {
   expect(local.stats().regionBytes / maxEntries / localSaid!).toBeCloseTo(1, 1)
 })
 
-function blocks(language: string): readonly string[] {
-  return [...README.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
-    ([, text]) => text!,
+function blocks(language: string, text = README): readonly string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
+    ([, code]) => code!,
   )
 }
 
