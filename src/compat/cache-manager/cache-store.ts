@@ -40,8 +40,10 @@ export class CacheStore extends Emitter {
   async get(key: string, options?: { readonly raw?: boolean }): Promise<unknown> {
     const found = this.#space.get(key)
     if (options?.raw !== true) return found
-    const value = await found
-    return value === undefined ? undefined : this.#raw(key, value)
+    const value = found instanceof Promise ? await found : found
+    if (value === undefined) return undefined
+    const left = this.#space.remainingTtl(key)
+    return raw(value, left instanceof Promise ? await left : left)
   }
 
   async getMany(keys: string[]): Promise<unknown[]> {
@@ -92,12 +94,6 @@ export class CacheStore extends Emitter {
     await this.#disconnect()
   }
 
-  async #raw(key: string, value: unknown): Promise<RawEntry> {
-    // What has ended since it was read ends now.
-    const left = (await this.#space.remainingTtl(key)) ?? 0
-    return { value, expires: left === Infinity ? undefined : Math.ceil(Date.now() + left) }
-  }
-
   async #told<T>(act: () => Soon<T>, otherwise: T): Promise<T> {
     try {
       return await act()
@@ -107,4 +103,9 @@ export class CacheStore extends Emitter {
       return otherwise
     }
   }
+}
+
+/** What has ended since it was read ends now. */
+function raw(value: unknown, leftMs = 0): RawEntry {
+  return { value, expires: leftMs === Infinity ? undefined : Math.ceil(Date.now() + leftMs) }
 }
