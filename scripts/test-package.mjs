@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const MAX_TARBALL_BYTES = 1_000_000
+const MAX_TARBALL_BYTES = 1_500_000
 const NEEDED = [
   'README.md',
   'LICENSE',

@@ -74,6 +74,13 @@ export class Names {
     return /^d[0-9a-f]{32}$/.test(name) ? this.#l1.key(this.prefix + name) : undefined
   }
 
+  /** The caller's key of a key in the first tier; undefined when it is another namespace's. */
+  keyOfL1(l1: string | number | PreparedKey): string | number | PreparedKey | undefined {
+    const { prefix } = this
+    if (prefix === undefined) return typeof l1 === 'string' && l1.startsWith(SEPARATOR) ? undefined : l1
+    return typeof l1 === 'string' && l1.startsWith(prefix) ? this.keyOf(l1.slice(prefix.length)) : undefined
+  }
+
   /** The key in the first tier of a name that came from elsewhere; undefined when it is no name. */
   l1Of(name: string): string | number | PreparedKey | undefined {
     if (this.prefix !== undefined) return this.prefix + name
