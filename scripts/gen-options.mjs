@@ -144,7 +144,15 @@ function taken(signature, use, wanted, checker, found) {
 }
 
 function isOptions(symbol) {
-  return symbol.name.endsWith('Options') && (symbol.declarations ?? []).some(ts.isInterfaceDeclaration)
+  return symbol.name.endsWith('Options') && declarationOf(symbol) !== undefined
+}
+
+/** An interface, or an alias for a union of object types and of other options. */
+function declarationOf(symbol) {
+  return (symbol.declarations ?? []).find(
+    (node) =>
+      ts.isInterfaceDeclaration(node) || (ts.isTypeAliasDeclaration(node) && ts.isUnionTypeNode(node.type)),
+  )
 }
 
 function add(found, symbol, use) {
@@ -193,14 +201,14 @@ function contents(sections, root) {
 
 function section(one, found, checker, root, wrong) {
   const { symbol } = one
-  const declaration = symbol.declarations.find(ts.isInterfaceDeclaration)
+  const declaration = declarationOf(symbol)
   const { inlined, linked } = bases(declaration, found, checker)
   const rows = new Map()
   for (const node of [...inlined, declaration]) {
     for (const property of own(node, checker)) {
       for (const row of rowsOf(property, '', one.name, root, wrong)) {
         // What is picked from the options of a constructor is, in a call, in its place.
-        const byDefault = ts.isInterfaceDeclaration(node) ? row.byDefault : "the cache's"
+        const byDefault = ts.isExpressionWithTypeArguments(node) ? "the cache's" : row.byDefault
         rows.set(row.name, { ...row, byDefault })
       }
     }
@@ -210,11 +218,9 @@ function section(one, found, checker, root, wrong) {
   if (comment !== '') lines.push(comment, '')
   if (one.uses.size > 0)
     lines.push(`Taken by ${[...one.uses].map((use) => `\`${use.replace('#', '.')}()\``).join(', ')}.`, '')
+  const ending = rows.size === 0 ? '.' : ts.isInterfaceDeclaration(declaration) ? ', and:' : ':'
   for (const { base, text } of linked)
-    lines.push(
-      `All of [${titleOf(base, root)}](#${anchor(titleOf(base, root))})${text}${rows.size > 0 ? ', and:' : '.'}`,
-      '',
-    )
+    lines.push(`All of [${titleOf(base, root)}](#${anchor(titleOf(base, root))})${text}${ending}`, '')
   if (rows.size > 0) {
     lines.push('| option | type | default | unit | meaning |', '| --- | --- | --- | --- | --- |')
     for (const { name, type, byDefault, unit, meaning } of rows.values())
@@ -228,6 +234,14 @@ function section(one, found, checker, root, wrong) {
 function bases(declaration, found, checker) {
   const inlined = []
   const linked = []
+  if (ts.isTypeAliasDeclaration(declaration)) {
+    for (const node of declaration.type.types) {
+      if (!ts.isTypeReferenceNode(node)) continue
+      const base = found.get(real(checker.getSymbolAtLocation(node.typeName), checker))
+      if (base !== undefined) linked.push({ base, text: ', in place of what follows' })
+    }
+    return { inlined: declaration.type.types.filter(ts.isTypeLiteralNode), linked }
+  }
   for (const clause of declaration.heritageClauses ?? []) {
     for (const node of clause.types) {
       const left = node.expression.getText()
@@ -259,7 +273,9 @@ function names(node) {
 
 /** The property declarations of an interface, or of a mapped type such as Pick. */
 function own(node, checker) {
-  if (ts.isInterfaceDeclaration(node)) return node.members.filter(ts.isPropertySignature)
+  if (ts.isTypeAliasDeclaration(node)) return []
+  if (ts.isInterfaceDeclaration(node) || ts.isTypeLiteralNode(node))
+    return node.members.filter(ts.isPropertySignature)
   return checker
     .getPropertiesOfType(checker.getTypeAtLocation(node))
     .flatMap((property) => (property.declarations ?? []).filter(ts.isPropertySignature))

@@ -59,7 +59,12 @@ export interface TwoTierCache {
 export type StoreCache = FlatCache | TwoTierCache
 
 /** A cache that is there, which stays open when the store is disconnected, or the options of a LocalCache for this store alone. */
-export type StoreOptions = { readonly cache: StoreCache } | LocalCacheOptions<unknown>
+export type StoreOptions =
+  | {
+      /** A LocalCache, SharedCache or TieredCache, which stays open. */
+      readonly cache: StoreCache
+    }
+  | LocalCacheOptions<unknown>
 
 export interface OpenedCache {
   readonly cache: StoreCache
