@@ -276,6 +276,11 @@ export const targets: readonly Target[] = [
     why: 'A hit of the first tier, awaited.',
   },
   {
+    id: 'cache-manager-get',
+    ...ratio('cache-manager-get', 'its own Map', { max: 0.8 }),
+    why: 'A store in the place of a Keyv must be cheaper than the Keyv.',
+  },
+  {
     id: 'l2-many',
     ...ratio('l2-many', 'ioredis mget', { max: 1.3 }, { max: 2.5 }),
     why: 'Envelopes, decoding and promotion beside what the client itself takes for the same bytes.',

@@ -30,7 +30,12 @@ const inputs = ['src', 'tsconfig.json', 'package.json', 'scripts/build-ts.mjs']
 if (newest(inputs) <= modifiedMs(stamp)) process.exit(0)
 
 /** Entries of the package, by the name of their file. */
-const entries = { index: 'index.js', 'lru-cache': 'compat/lru-cache/index.js' }
+const entries = {
+  index: 'index.js',
+  'lru-cache': 'compat/lru-cache/index.js',
+  keyv: 'compat/keyv/index.js',
+  'cache-manager': 'compat/cache-manager/index.js',
+}
 
 const COMMENTS = { annotation: true, jsdoc: false, legal: false }
 

@@ -1,5 +1,5 @@
 /**
- * Writes the measured figures into README.md, between the marks, from what `npm run bench` kept:
+ * Writes the measured figures into README.md, all and the few of the head, between their marks, from what `npm run bench` kept:
  * `node scripts/figures.mjs [--check] [FILE]`; FILE is bench/results/latest.json unless it is given.
  *
  * With --check it writes nothing and fails when README.md has other figures than the file.
@@ -10,6 +10,23 @@ import { fileURLToPath } from 'node:url'
 
 const SCHEMA = 'hitpath-bench/1'
 const BLOCK = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/
+const SHORT = /(<!-- headline -->\n)[\s\S]*?(<!-- \/headline -->)/
+
+/** The verdicts that stand near the top: a few of each kind, met or not. */
+const HEADLINE = [
+  'get-built-1m',
+  'get-interned-1k',
+  'get-prepared-1k',
+  'lru-face-built-1k',
+  'lru-face-interned-1m',
+  'array-60x5',
+  'rows-1m',
+  'predict-half',
+  'shared-get',
+  'tiered-await',
+  'l2-get-tiered',
+  'invalidation-p99',
+]
 
 /** Markdown of the figures. `results` is what bench/run.ts writes. */
 export function renderFigures(results) {
@@ -28,6 +45,24 @@ export function renderFigures(results) {
     ...rows.map(({ verdict, figure }) => row(verdict, figure)),
     '',
     summary(results.verdicts),
+    '',
+  ].join('\n')
+}
+
+/** The same for a few of them, without the machine and the targets. */
+export function renderHeadline(results) {
+  const { verdicts, figures } = results
+  const chosen = verdicts.filter(({ figure, of }) => HEADLINE.includes(figure) && !of.includes('getOrSet'))
+  return [
+    '| what | hitpath | against | result |',
+    '| --- | ---: | --- | ---: |',
+    ...chosen.map((verdict) => {
+      const full = row(
+        verdict,
+        figures.find(({ id }) => id === verdict.figure),
+      )
+      return `${full.slice(0, full.lastIndexOf(' | '))} |`
+    }),
     '',
   ].join('\n')
 }
@@ -99,12 +134,17 @@ function main() {
   const before = readFileSync(readme, 'utf8')
   if (!BLOCK.test(before)) return fail('README.md has no <!-- figures --> … <!-- /figures -->')
   let block
+  let short
   try {
-    block = renderFigures(JSON.parse(readFileSync(file, 'utf8')))
+    const results = JSON.parse(readFileSync(file, 'utf8'))
+    block = renderFigures(results)
+    short = renderHeadline(results)
   } catch (error) {
     return fail(`${relative(process.cwd(), file)}: ${error.message}`)
   }
-  const after = before.replace(BLOCK, (_, open, close) => `${open}${block}${close}`)
+  const after = before
+    .replace(BLOCK, (_, open, close) => `${open}${block}${close}`)
+    .replace(SHORT, (_, open, close) => `${open}${short}${close}`)
   if (check && after !== before)
     return fail('README.md has other figures than the results: node scripts/figures.mjs')
   if (!check) writeFileSync(readme, after)

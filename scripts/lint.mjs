@@ -1,7 +1,7 @@
 /**
  * Every check of the sources that needs no test run: format and rules (biome), C++ format (clang-format), types
- * (tsc; src/ a second time together with the declarations that it builds on), layers and the lock file. All run,
- * then it fails if one failed. With --fix, what can be corrected is.
+ * (tsc; src/ a second time together with the declarations that it builds on), layers, the options' reference and the lock
+ * file. All run, then it fails if one failed. With --fix, what can be corrected is.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
@@ -18,6 +18,8 @@ const checks = {
   tsc: () => node('typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']),
   'tsc of src with its libraries': declarations,
   layers: () => run(process.execPath, [join(root, 'scripts', 'check-layers.mjs')]),
+  options: () =>
+    run(process.execPath, [join(root, 'scripts', 'gen-options.mjs'), ...(fix ? [] : ['--check'])]),
   lockfile: () =>
     run(process.execPath, [join(root, 'scripts', 'check-lockfile.mjs'), ...(fix ? ['--fix'] : [])]),
 }

@@ -1,5 +1,6 @@
 /** Every suite, in the order in which they run. A new subject is a new file and a line here. */
 import type { Suite } from '../harness/subject.js'
+import { suite as adapters } from './adapters.js'
 import { suite as adaptiveTtl } from './adaptive-ttl.js'
 import { suite as arrayKeys } from './array-keys.js'
 import { suite as churn } from './churn.js'
@@ -34,6 +35,7 @@ export const suites: readonly Suite[] = [
   churn,
   tiers,
   tiersBehaviour,
+  adapters,
   events,
   monitoring,
   servingExtract,

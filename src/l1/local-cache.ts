@@ -70,7 +70,7 @@ export interface LocalCacheOptions<V> {
   readonly clock?: Clock
   /**
    * Called after each removal, once the call that caused it is complete; what it throws becomes a process warning. A key
-   * that is an array comes as a prepared key.
+   * that is an array comes as a prepared key. Default: none.
    */
   readonly onRemoval?: (key: IteratedKey, value: V, reason: RemovalReason) => void
   /**

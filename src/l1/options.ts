@@ -7,7 +7,7 @@ import type { CacheKey, Clock } from './engine.js'
 export interface SetOptions {
   /** Time to live of this entry. Default: that of the cache. `Infinity`: until it is evicted. */
   readonly ttl?: Duration | undefined
-  /** Names by which `invalidateTag` finds the entry; at most 64. */
+  /** Names by which `invalidateTag` finds the entry; at most 64. Default: none. */
   readonly tags?: readonly string[] | undefined
 }
 

@@ -55,12 +55,12 @@ export interface SharedCacheHandle {
 }
 
 export interface AttachOptions {
-  /** The clock that the cache was created with, if it was. */
+  /** The clock that the cache was created with, if it was: CLOCK_REQUIRED without. Default: the native monotonic clock. */
   readonly clock?: Clock
 }
 
 export interface RowOptions {
-  /** The name of the scope that the rows are keys of, as in `cache.scope(name)`. */
+  /** The name of the scope that the rows are keys of, as in `cache.scope(name)`. Default: none, the cache itself. */
   readonly scope?: string | undefined
 }
 

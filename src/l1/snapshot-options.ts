@@ -14,8 +14,9 @@ export interface SnapshotProgress {
 }
 
 export interface SaveOptions {
-  /** Ends the saving; what stood in the file before stays. */
+  /** Ends the saving; what stood in the file before stays. Default: none. */
   readonly signal?: Signal | undefined
+  /** Told now and then how far it has come. Default: none. */
   readonly onProgress?: (progress: SnapshotProgress) => void
   /**
    * What a value without a stored form does, as a function or a class instance that cannot be encoded: `skip` (default) leaves the entry
@@ -25,8 +26,9 @@ export interface SaveOptions {
 }
 
 export interface RestoreOptions {
-  /** Ends the restoring; what was stored until then stays. */
+  /** Ends the restoring; what was stored until then stays. Default: none. */
   readonly signal?: Signal | undefined
+  /** Told now and then how far it has come. Default: none. */
   readonly onProgress?: (progress: SnapshotProgress) => void
   /** What happens to a live entry of the cache whose key is in the file: `keep` (default) or `replace` it. */
   readonly onConflict?: 'keep' | 'replace'

@@ -15,43 +15,48 @@ import {
 
 /** Where the server is, when hitpath makes the client: it then needs ioredis (`^5.3 || ^6`) installed. */
 export interface RedisConnectionOptions {
-  /** `redis://user:password@host:port/db`, or `rediss://` for TLS. In place of host, port and db. */
+  /** `redis://user:password@host:port/db`, or `rediss://` for TLS. In place of host, port and db. Default: none. */
   readonly url?: string
-  /** Default 'localhost'. */
+  /** Name or address of the server. Default `'localhost'`. */
   readonly host?: string
-  /** Default 6379. */
+  /** TCP port of the server. Default 6379. */
   readonly port?: number
-  /** Path of a Unix socket, in place of host and port. */
+  /** Path of a Unix socket, in place of host and port. Default: none. */
   readonly path?: string
-  /** Number of the database, default 0. A Cluster has only 0. */
+  /** Index of the database. A Cluster has only 0. Default 0. */
   readonly db?: number
+  /** The ACL user. Default: none, the user `default`. */
   readonly username?: string
+  /** The password of the user. Default: none. */
   readonly password?: string
-  /** Options of `tls.connect`. */
+  /** Options of `tls.connect`; `{}` for TLS with the system's authorities. Default: no TLS. */
   readonly tls?: object
-  /** Addresses of sentinels; `name` is then the master's name. */
+  /** Addresses of sentinels; `name` is then the master's name. Default: none. */
   readonly sentinels?: readonly { readonly host: string; readonly port: number }[]
+  /** The master's name among the sentinels. Default: none; needed with `sentinels`. */
   readonly name?: string
+  /** The ACL user of the sentinels. Default: none. */
   readonly sentinelUsername?: string
+  /** The password of the sentinels. Default: none. */
   readonly sentinelPassword?: string
-  /** Some nodes of a Cluster, and options of ioredis for it. In place of all others. */
+  /** Some nodes of a Cluster, and options of ioredis for it. In place of all others. Default: none. */
   readonly cluster?: { readonly nodes: readonly (string | number | object)[]; readonly options?: object }
 }
 
 export interface RedisStoreOptions extends RedisConnectionOptions {
-  /** An ioredis client or Cluster. It is left as it is, and open: the store uses duplicates of it, under its own rules. */
+  /** An ioredis client or Cluster. It is left as it is, and open: the store uses duplicates of it, under its own rules. Default: one made of the other options. */
   readonly client?: ClientLike
-  /** Makes the client when the store is made. Only its options are used: it is disconnected at once. */
+  /** Makes the client when the store is made. Only its options are used: it is disconnected at once. Default: none. */
   readonly createClient?: () => ClientLike
-  /** Namespace of `new RedisStore()` itself, default 'default': 1 to 128 characters without braces, blanks and control characters. */
+  /** Namespace of `new RedisStore()` itself: 1 to 128 characters without braces, blanks and control characters. Default `'default'`. */
   readonly namespace?: string
-  /** Begins all keys, default 'hp'. */
+  /** Begins all keys, after the `keyPrefix` of the client. Default `'hp'`. */
   readonly prefix?: string
-  /** Cluster slots over which a namespace is spread, 1 to 1,024; default 8 in a Cluster, else 1. Must be equal in all processes. */
+  /** Cluster slots over which a namespace is spread, 1 to 1,024. Must be equal in all processes. Default: 8 in a Cluster, else 1. */
   readonly buckets?: number
   /** After this long every call is rejected with L2_TIMEOUT, except scans, each of whose steps has this long. Default '250ms'. */
   readonly commandTimeout?: Duration
-  /** Messages that the bus keeps for processes that were cut off, about; default 10,000. */
+  /** Messages that the bus keeps for processes that were cut off, about. Default 10,000. */
   readonly busLength?: number
 }
 

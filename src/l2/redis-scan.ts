@@ -7,7 +7,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Deadlines } from './deadlines.js'
 import type { Keyspace, Word } from './names.js'
+import type { RedisCalls } from './redis-calls.js'
 import { type AnyClient, isCluster, type RedisClient } from './redis-client.js'
+import type { OnNames } from './store.js'
 
 const COUNT = 500
 const MAX_WALKS = 4
@@ -37,6 +39,22 @@ export async function scanEntries(
     await Promise.all(masters.map((master) => scanNode(master, keyspace, options)))
     if (owners(client, keyspace) === before) return
   }
+}
+
+/** Shows the names of all entries. */
+export async function scanNames(
+  calls: RedisCalls,
+  keyspace: Keyspace,
+  onNames: OnNames,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await scanEntries(await calls.client(), keyspace, {
+    deadlines: calls.deadlines,
+    glob: '*',
+    accepts: () => true,
+    onKeys: (keys) => onNames(keys.map((key) => (keyspace.parse(key) as { readonly name: string }).name)),
+    signal,
+  })
 }
 
 async function scanNode(

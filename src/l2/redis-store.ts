@@ -14,6 +14,7 @@ import { hottestNames } from './redis-hottest.js'
 import { RedisLink } from './redis-link.js'
 import { type CheckedOptions, checkOptions, type RedisStoreOptions } from './redis-options.js'
 import { Removal } from './redis-removal.js'
+import { scanNames } from './redis-scan.js'
 import { argument, BucketWrites, momentWords, ttlWord } from './redis-writes.js'
 import * as scripts from './scripts.js'
 import type {
@@ -26,6 +27,7 @@ import type {
   L2Store,
   L2Write,
   OnFound,
+  OnNames,
   PatternProgress,
   Written,
 } from './store.js'
@@ -154,6 +156,11 @@ export class RedisStore implements L2Store {
 
   async clear(options: CallOptions): Promise<number> {
     return this.#removal.clear(options)
+  }
+
+  /** Takes as long as it takes to scan every master once. */
+  async names(onNames: OnNames, signal?: Signal): Promise<void> {
+    return scanNames(this.#calls, this.#keys, onNames, signal)
   }
 
   /** Takes as long as it takes to scan every master once, and a question for each entry. See redis-hottest.ts. */

@@ -76,12 +76,16 @@ export interface PatternProgress {
 /** Values that a read of many has found already: `values[i]` is that of the name at `from + i`, or at `places[from + i]` where places are given. */
 export type OnFound = (values: readonly (Bytes | null)[], from: number, places?: readonly number[]) => void
 
+export type OnNames = (names: readonly string[]) => Promise<void>
+
 export interface HottestOptions {
   /** Names wanted, at most. */
   readonly max: number
-  /** A glob of the caller's string keys; default: every entry. */
+  /** A glob of the caller's string keys. Default: every entry. */
   readonly pattern?: string | undefined
+  /** Ends the search. Default: none. */
   readonly signal?: Signal | undefined
+  /** Told how many names were looked at. Default: none. */
   readonly onScanned?: (names: number) => void
 }
 
@@ -138,6 +142,11 @@ export interface L2Store {
   /** Gives a lease back early. */
   release(fence: Fence): Promise<void>
 
+  /**
+   * Shows the names of all entries, some at a time, and goes on when the promise of `onNames` resolves; one may be shown twice. A store that
+   * cannot has no such method. Rejects with the reason of the signal too.
+   */
+  names?(onNames: OnNames, signal?: Signal): Promise<void>
   /** The entries that are asked for most. A store that does not know has no such method. Rejects with the reason of the signal too. */
   hottest?(options: HottestOptions): Promise<HottestNames>
 

@@ -17,7 +17,7 @@ import { Window } from './window.js'
 export interface MonitorOptions {
   /** By the name that labels them. */
   readonly caches: Readonly<Record<string, Monitored>>
-  /** Hits of a TieredCache between two that are timed, on average. Default 1,024, which costs a hit 1 to 3 %; 1 times each. */
+  /** Hits of a TieredCache between two that are timed, on average: 1 times each. Default 1,024, which costs a hit 1 to 3 %. */
   readonly sample?: number
   /** A second tier of whose calls a tenth take longer is slow, for `health`. Default `'20ms'`. */
   readonly slowL2?: Duration
@@ -32,8 +32,9 @@ export interface MonitorStats {
 }
 
 export interface WatchOptions {
-  /** Default `'10s'`. */
+  /** Between two of them. Default `'10s'`. */
   readonly every?: Duration
+  /** Ends the watching. Default: none. */
   readonly signal?: Signal
 }
 

@@ -33,7 +33,7 @@ export interface OpenTelemetryMeter {
 }
 
 export interface OpenTelemetryOptions {
-  /** Default `'hitpath.'`. */
+  /** Begins the names of all instruments. Default `'hitpath.'`. */
   readonly prefix?: string
 }
 

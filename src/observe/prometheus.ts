@@ -19,7 +19,7 @@ export interface PrometheusRegistry {
 }
 
 export interface PrometheusOptions {
-  /** Default `'hitpath_'`. */
+  /** Begins the names of all metrics. Default `'hitpath_'`. */
   readonly prefix?: string
 }
 

@@ -80,7 +80,7 @@ export interface TieredFeatureExtractorOptions<F extends Features<F>, W extends 
    * change nothing: a typed array for a typed array, else `{ data, shape, stride, offset, dtype }`.
    */
   readonly extract: (window: W, context: ExtractContext) => F | Promise<F>
-  /** As over an L1, now or later. */
+  /** As over an L1, now or later. Default: `extract` for each. */
   readonly extractBatch?: (
     windows: readonly W[],
     context: ExtractContext,
@@ -88,16 +88,16 @@ export interface TieredFeatureExtractorOptions<F extends Features<F>, W extends 
 }
 
 export interface ExtractOptions {
-  /** Tags besides those of the constructor. They count when this call computes; a hit keeps its own. */
+  /** Tags besides those of the constructor. They count when this call computes; a hit keeps its own. Default: none. */
   readonly tags?: readonly string[]
-  /** `'BTCUSDT'` adds the tag `symbol:BTCUSDT`, which a MarketEventInvalidator invalidates when that market moves. */
+  /** `'BTCUSDT'` adds the tag `symbol:BTCUSDT`, which a MarketEventInvalidator invalidates when that market moves. Default: none. */
   readonly symbol?: string
   /** Lifetime of the features if this call computes them. Default: the constructor's. */
   readonly ttl?: Duration
 }
 
 export interface TieredExtractOptions extends ExtractOptions {
-  /** Ends the wait of this call. An extraction goes on while another call waits for it. */
+  /** Ends the wait of this call. An extraction goes on while another call waits for it. Default: none. */
   readonly signal?: Signal
 }
 

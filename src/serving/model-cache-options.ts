@@ -8,7 +8,7 @@ import { functionOption, integerOption, oneOfOption, refuseUnknownOptions } from
 import type { Signal } from '../platform.js'
 
 export interface ModelCacheOptions<M extends object> {
-  /** Time after which a model is loaded again, in milliseconds or as '3600s'. Default `'3600s'`; `Infinity`: never. */
+  /** Time after which a model is loaded again, in milliseconds or as '3600s'; `Infinity`: never. Default `'3600s'`. */
   readonly ttl?: Duration
   /**
    * What a lease does after `ttl`. `'block'` (default) waits for the load. `'background'` serves the old model while the new one
@@ -19,13 +19,13 @@ export interface ModelCacheOptions<M extends object> {
   readonly maxModels?: number
   /** Bytes of loaded models as `sizeOf` counts them, with the same consequence. Default: no bound. */
   readonly maxBytes?: number
-  /** Bytes of a model, asked once after its load. Needed with `maxBytes`. */
+  /** Bytes of a model, asked once after its load. Default: none; needed with `maxBytes`. */
   readonly sizeOf?: (model: M) => number
   /** Ends a model that nobody uses. Default: its `release()` if it has one, as the sessions of onnxruntime do. */
   readonly dispose?: (model: M) => unknown
   /** Told of errors that reach no caller: of `dispose`, of loads in the background. Default: a process warning. */
   readonly onError?: (error: unknown) => void
-  /** Told of what happens, for monitoring; `diagnostics_channel` `hitpath:model` carries the same. */
+  /** Told of what happens, for monitoring; `diagnostics_channel` `hitpath:model` carries the same. Default: none. */
   readonly onEvent?: (event: ModelEvent) => void
   /** Milliseconds for `ttl`. Default: monotonic. */
   readonly clock?: Clock
@@ -130,7 +130,7 @@ export function readModelOptions<M extends object>(options: ModelCacheOptions<M>
 }
 
 export interface LeaseOptions {
-  /** Ends this caller's wait; others keep waiting. The loader's own signal is aborted once nobody waits any more. */
+  /** Ends this caller's wait; others keep waiting. The loader's own signal is aborted once nobody waits any more. Default: none. */
   readonly signal?: Signal | undefined
   /** This version and no other, whatever `swap` put in its place. Default `false`. */
   readonly exact?: boolean | undefined

@@ -28,7 +28,7 @@ export interface AuditOptions {
   readonly sample: number
   /** How long a sampled row waits for a call of the model that it can join. Default: '1s'. Then it gets one of its own. */
   readonly delay?: Duration
-  /** Told after each comparison. */
+  /** Told after each comparison. Default: none. */
   readonly onReport?: (report: AuditReport) => void
 }
 
@@ -44,6 +44,7 @@ export interface AuditReport {
 }
 
 export interface PredictionCacheOptions {
+  /** Gives `outputs` numbers for each row; `onnxModel` makes one of a session of onnxruntime. */
   readonly model: PredictionModel
   /** Names the model; part of the key. */
   readonly name: string
@@ -62,13 +63,14 @@ export interface PredictionCacheOptions {
   /** How long a prediction lives after it was computed. Default: '30s'. */
   readonly ttl?: Duration
   /**
-   * Tolerance: rows are one key when they round to the same multiples of this step, one number or one for each column (the last axis);
+   * Steps of a tolerance: rows are one key when they round to the same multiples of it, one number or one for each column (the last axis);
    * 0 is exact. Ties go to the even multiple, -0 to 0; NaN and infinities stay. The model gets the row of whoever asked first as it was.
    * Default: exact.
    */
   readonly grid?: number | readonly number[]
+  /** Computes a share of the hits again, to measure what `grid` costs. Default: none. */
   readonly audit?: AuditOptions
-  /** Tags of every batch. */
+  /** Tags of every batch. Default: none. */
   readonly tags?: readonly string[]
   /** NaN in a row: a key like any other bits, or NaN_INPUT that names the row. Default: 'accept'. */
   readonly nan?: 'accept' | 'refuse'
@@ -76,14 +78,14 @@ export interface PredictionCacheOptions {
   readonly nanOutputs?: 'skip' | 'store'
   /** When the model throws: the call rejects with its error, or bad rows are found by halving and the others kept. Default: 'reject'. */
   readonly onModelError?: 'reject' | 'split'
-  /** Told of errors that reach no caller: a tier that does not store, a failed audit. */
+  /** Told of errors that reach no caller: a tier that does not store, a failed audit. Default: none. */
   readonly onError?: (error: unknown) => void
 }
 
 export interface PredictOptions {
-  /** Tags of this batch, besides those of the cache. Their versions are part of the key. */
+  /** Tags of this batch, besides those of the cache. Their versions are part of the key. Default: none. */
   readonly tags?: readonly string[]
-  /** Ends this caller's wait. */
+  /** Ends this caller's wait. Default: none. */
   readonly signal?: Signal
   /** Gets the predictions: as many elements as the result, of its type. Default: a new array. */
   readonly out?: TypedArray

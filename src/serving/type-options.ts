@@ -12,11 +12,11 @@ import { POLICY_KEYS, Policies, type PolicyOptions } from '../tiered/options.js'
 export interface TypeOptions extends PolicyOptions {
   /** Weight among the types that share `maxEntries`. Default 1. */
   readonly share?: number
-  /** A SharedCache of its own in place of a share, so that other threads may attach to it. */
+  /** A SharedCache of its own in place of a share, so that other threads may attach to it. Default: none. */
   readonly shared?: Omit<SharedCacheOptions, 'ttl' | 'clock'>
-  /** A first tier of the caller's, such as `SharedCache.attach(handle)`; it holds nothing else, and stays open. */
+  /** A first tier of the caller's, such as `SharedCache.attach(handle)`; it holds nothing else, and stays open. Default: made here. */
   readonly l1?: FirstTier
-  /** With an attached `l1`: `threads` of this type in the thread that created it. */
+  /** With an attached `l1`: `threads` of this type in the thread that created it. Default: none. */
   readonly threads?: SharedArrayBuffer
 }
 

@@ -22,7 +22,7 @@ export interface TypedCachesOptions<T extends TypeTable>
   readonly types?: T
   /** Entries in this process, divided among the types by their shares. Default 10,000. */
   readonly maxEntries?: number
-  /** As in TieredCache; each type has one of its own, so it cannot be given as an object. */
+  /** As in TieredCache; each type has one of its own, so it cannot be given as an object. Default `'stream'` when the store can, else `false`. */
   readonly bus?: 'stream' | 'tracking' | false
 }
 

@@ -40,8 +40,9 @@ export interface WarmResult extends WarmProgress {
 }
 
 interface Watched {
-  /** Ends the warming; the promise rejects with its reason, and what was stored stays. */
+  /** Ends the warming; the promise rejects with its reason, and what was stored stays. Default: none. */
   readonly signal?: Signal | undefined
+  /** Told now and then how far it has come. Default: none. */
   readonly onProgress?: (progress: WarmProgress) => void
 }
 
@@ -54,7 +55,7 @@ export interface WarmFromStoreOptions extends Watched {
   readonly timeout?: Duration
   /** A glob of string keys. Default: every entry. */
   readonly pattern?: string
-  /** Which come first; only `hottest`. */
+  /** Which come first; there is no other order. Default `'hottest'`. */
   readonly order?: 'hottest'
   /** Entries of one read. Default 200. */
   readonly batch?: number

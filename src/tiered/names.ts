@@ -78,6 +78,13 @@ export class Names {
     return this.#digestIn(name) === undefined ? undefined : this.#l1.key(this.prefix + name)
   }
 
+  /** The caller's key of a key in the first tier; undefined when it is another namespace's. */
+  keyOfL1(l1: string | number | PreparedKey): string | number | PreparedKey | undefined {
+    const { prefix } = this
+    if (prefix === undefined) return typeof l1 === 'string' && l1.startsWith(SEPARATOR) ? undefined : l1
+    return typeof l1 === 'string' && l1.startsWith(prefix) ? this.keyOf(l1.slice(prefix.length)) : undefined
+  }
+
   /** The key in the first tier of a name that came from elsewhere; undefined when it is no name, or a digest of another engine's. */
   l1Of(name: string): string | number | PreparedKey | undefined {
     if (this.prefix !== undefined) return this.prefix + name

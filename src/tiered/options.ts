@@ -16,7 +16,7 @@ export interface PolicyOptions {
   readonly ttl?: Duration | undefined
   /** Time after which a copy in the first tier is read again from the second. Default: `ttl`, which it never exceeds. */
   readonly l1Ttl?: Duration | undefined
-  /** Time to live in the second tier, in place of `ttl`. */
+  /** Time to live in the second tier. Default: `ttl`. */
   readonly l2Ttl?: Duration | undefined
   /** Share of a ttl, 0 to 0.5, by which it is shortened at random, so that entries made together do not end together. Default 0.1. */
   readonly jitter?: number | undefined
@@ -24,15 +24,15 @@ export interface PolicyOptions {
   readonly grace?: Duration | false | undefined
   /** How long after a failed refresh the stale value is served without asking the factory again. Default `'1s'`. */
   readonly graceRetry?: Duration | undefined
-  /** With a stale value at hand, the longest wait for the factory; it goes on in the background. */
+  /** With a stale value at hand, the longest wait for the factory; it goes on in the background. Default: no bound. */
   readonly softTimeout?: Duration | undefined
-  /** The longest wait in any case; then the stale value, or FACTORY_TIMEOUT. The factory goes on in the background. */
+  /** The longest wait in any case; then the stale value, or FACTORY_TIMEOUT. The factory goes on in the background. Default: no bound. */
   readonly hardTimeout?: Duration | undefined
   /** Beta of XFetch (Vattani et al., VLDB 2015): 1 refreshes about a factory's time ahead, more is earlier. Default 0: off. */
   readonly earlyRefresh?: number | boolean | undefined
-  /** How long "there is no such value" is remembered. Default: it is not. */
+  /** How long "there is no such value" is remembered. Default: none. */
   readonly negativeTtl?: Duration | false | undefined
-  /** How long after its ttl a value is served at once while a refresh runs; `true`: as long as `grace`. Default: not at all. */
+  /** How long after its ttl a value is served at once while a refresh runs; `true`: as long as `grace`. Default: none. */
   readonly staleWhileRevalidate?: Duration | boolean | undefined
   /**
    * Which tiers hold the entry. Default `'both'`. With `'l2'`, `getMany` and `getOrSetMany` do not look for it in the first, and small
@@ -42,17 +42,17 @@ export interface PolicyOptions {
 }
 
 export interface CallOptions extends PolicyOptions {
-  /** The name of a policy of the cache. */
+  /** The name of a policy of the cache. Default: none, the policy of the cache itself. */
   readonly type?: string | undefined
 }
 
 export interface WriteOptions extends CallOptions {
-  /** Names by which `invalidateTag` finds the entry; at most 64. */
+  /** Names by which `invalidateTag` finds the entry; at most 64. Default: none. */
   readonly tags?: readonly string[] | undefined
 }
 
 export interface LoadOptions extends WriteOptions {
-  /** Ends this caller's wait. The factory's own signal is aborted once nobody waits any more. */
+  /** Ends this caller's wait. The factory's own signal is aborted once nobody waits any more. Default: none. */
   readonly signal?: Signal | undefined
 }
 
@@ -61,11 +61,14 @@ export type BusOption = 'stream' | 'tracking' | Bus | false
 export interface TieredCacheOptions extends PolicyOptions {
   /** A LocalCache or SharedCache that holds nothing else. Default: `new LocalCache()`. It is closed with this cache only in that case. */
   readonly l1?: FirstTier
-  /** Default: none, the first tier alone. */
+  /**
+   * The second tier, such as a RedisStore. `close()` of the cache closes it, unless the cache has another namespace than the store, which then
+   * serves others too. Default: none, the first tier alone.
+   */
   readonly l2?: L2Store
-  /** Default: that of the store, or `'default'`. */
+  /** Names the entries in the second tier, apart from those of other caches. Default: that of the store, or `'default'`. */
   readonly namespace?: string
-  /** Policies by the `type` that calls name. */
+  /** Policies by the `type` that calls name. Default: none. */
   readonly policies?: Readonly<Record<string, PolicyOptions>>
   /** How processes tell each other. Default `'stream'` when the store can, else `false`: then only ttls end what others changed. */
   readonly bus?: BusOption
@@ -78,17 +81,27 @@ export interface TieredCacheOptions extends PolicyOptions {
   readonly lease?: Duration | false
   /** The longest wait for the second tier in one call. Default `'1s'`. */
   readonly l2Timeout?: Duration
-  /** Bounds of what waits for the second tier to come back. Default 10,000 changes and 16 MiB. */
-  readonly replay?: { readonly maxEntries?: number; readonly maxBytes?: number }
-  /** Failures in a row that open the circuit (default 5), and the first wait before a probe (default `'1s'`, doubling to `'30s'`). */
-  readonly breaker?: { readonly failures?: number; readonly resetAfter?: Duration }
-  /** Payloads of more bytes are compressed in the second tier. Default: never. */
+  /** Bounds of what waits for the second tier to come back. */
+  readonly replay?: {
+    /** Sets that wait; twice as many deletions and invalidations, which become one clear beyond that. Default 10,000. */
+    readonly maxEntries?: number
+    /** Bytes of the sets that wait. Default 16 MiB. */
+    readonly maxBytes?: number
+  }
+  /** When the second tier is not asked any more, and for how long. */
+  readonly breaker?: {
+    /** Failures in a row that open the circuit. Default 5. */
+    readonly failures?: number
+    /** The first wait before a probe; it doubles up to `'30s'`. Default `'1s'`. */
+    readonly resetAfter?: Duration
+  }
+  /** Payloads of more bytes are compressed in the second tier. Default: none. */
   readonly compressAbove?: number
-  /** What to do with bytes in the second tier that are no envelope: a miss, or a msgpack value that lives as long as its key. */
+  /** What bytes in the second tier are that are no envelope: a miss, or a msgpack value that lives as long as its key. Default `'miss'`. */
   readonly foreign?: 'miss' | 'msgpack'
-  /** Told of errors that reach no caller: of the second tier, of background refreshes. */
+  /** Told of errors that reach no caller: of the second tier, of background refreshes. Default: nobody; the event `error` tells them too. */
   readonly onError?: (error: unknown) => void
-  /** State that the threads which share a SharedCache have in common: `threads` of the first of them. */
+  /** State that the threads which share a SharedCache have in common: `threads` of the first of them. Default: made anew. */
   readonly threads?: SharedArrayBuffer
   /** Milliseconds; give the first tier the same. Default: monotonic. */
   readonly clock?: Clock

@@ -8,6 +8,7 @@
 import type { Bus } from '../coherence/bus.js'
 import { describe, HitpathError } from '../errors.js'
 import type { PreparedKey } from '../key/prepared.js'
+import type { IteratedKey } from '../l1/base-cache.js'
 import type { CacheKey } from '../l1/engine.js'
 import { LocalCache } from '../l1/local-cache.js'
 import { keyList } from '../l1/options.js'
@@ -33,6 +34,7 @@ import {
 } from './first-tier-use.js'
 import { optionsFrom } from './from-config.js'
 import { closedError } from './guard.js'
+import { keysOf } from './keys.js'
 import { BusLink } from './link.js'
 import { type Factory, Loader } from './loader.js'
 import type { Named } from './names.js'
@@ -130,7 +132,7 @@ export class TieredCache<V = unknown> {
   }
 
   /**
-   * The cache that a YAML or JSON file describes; README.md lists its entries.
+   * The cache that a YAML or JSON file describes; src/config/CONFIGURATION.md lists its entries.
    * @throws HitpathError INVALID_CONFIG naming the entry, and what the tiers throw
    */
   static fromConfig<V = unknown>(path: string | Location): TieredCache<V> {
@@ -305,6 +307,15 @@ export class TieredCache<V = unknown> {
     if (entry === undefined || entry.negative) return undefined
     const left = entry.freshUntil - core.time.now()
     return left > 0 ? left : undefined
+  }
+
+  /**
+   * The keys of live entries of the first tier, then those that only the second holds, each once and in no order. An array's key comes as a
+   * prepared key. Scans the second tier, where an entry may be invalid by now: reading it is a miss then. Keeps the names that were shown.
+   * @throws HitpathError INVALID_OPTION when the store cannot list; L2_TIMEOUT, L2_UNAVAILABLE, L2_ERROR, CLOSED
+   */
+  keys(): AsyncGenerator<IteratedKey> {
+    return keysOf(this.#core, this.#start)
   }
 
   /** @internal What a Monitor reads. */

@@ -16,6 +16,7 @@ import type {
   L2Store,
   L2Write,
   Moment,
+  OnNames,
   Written,
 } from '../../src/l2/store.js'
 import { Histogram } from '../../src/observe/histogram.js'
@@ -234,6 +235,17 @@ export class MemoryStore implements L2Store {
 
   epoch(): Promise<number> {
     return this.#call('epoch', () => this.server.epoch)
+  }
+
+  async names(onNames: OnNames, signal?: AbortSignal): Promise<void> {
+    const { entries } = this.server
+    const names = await this.#call('names', () =>
+      [...entries.keys()].filter((name) => this.server.live(name)),
+    )
+    for (let from = 0; from < names.length; from += 3) {
+      signal?.throwIfAborted()
+      await onNames(names.slice(Math.max(0, from - 1), from + 3))
+    }
   }
 
   fences(names: readonly string[], leaseMs?: number): Promise<Fence[]> {

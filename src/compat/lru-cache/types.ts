@@ -63,35 +63,59 @@ export type Memoizer<K, V, FC = unknown> = (
   options: MemoizerOptions<K, V, FC>,
 ) => V
 
-/** What a constructor takes. README.md of lru-cache describes each; `policy` is ours. */
+/** What the constructor takes: the options of lru-cache 11, and `policy`. */
 export interface OptionsBase<K, V, FC> {
+  /** Entries that the cache may hold. Default 0: no bound; one of `max`, `maxSize` and `ttl` is required. */
   max?: Count
+  /** Time that an entry is served after it was set, whole. Default 0: until it is evicted. */
   ttl?: Milliseconds
+  /** For how long one reading of the clock serves; 0 reads it with each call. Default 1. */
   ttlResolution?: Milliseconds
+  /** Whether entries are removed as their ttl ends, by a timer each, and not when they are next met. Default false. */
   ttlAutopurge?: boolean
+  /** Whether `get` begins the ttl of an entry anew. Default false. */
   updateAgeOnGet?: boolean
+  /** Whether `has` begins the ttl of an entry anew. Default false. */
   updateAgeOnHas?: boolean
+  /** Whether an entry whose ttl is over is given once more as it goes. Default false. */
   allowStale?: boolean
+  /** Told of each value that leaves, while it leaves: it must not change the cache. Default: none. */
   dispose?: Disposer<K, V>
+  /** Told of each value that enters. Default: none. */
   onInsert?: Inserter<K, V>
+  /** Told as `dispose` is, once the call that caused it is complete. Default: none. */
   disposeAfter?: Disposer<K, V>
+  /** Whether the disposers are not told of a value that a set replaces. Default false. */
   noDisposeOnSet?: boolean
+  /** Whether a set of a live key leaves its ttl as it was. Default false. */
   noUpdateTTL?: boolean
+  /** Units of `sizeCalculation` that all entries together may have. Default 0: no bound. */
   maxSize?: Size
+  /** Units of size that a pending fetch without a stale value takes, where sizes count. Default 1. */
   backgroundFetchSize?: number
+  /** Units of size that one entry may have; a larger one is not stored. Default: `maxSize`. */
   maxEntrySize?: Size
+  /** Size of a value, a positive integer, asked where a set gives no `size`. Default: none. */
   sizeCalculation?: SizeCalculator<K, V>
+  /** Makes the value that `fetch` does not find. Default: none, and `fetch` is `get`. */
   fetchMethod?: Fetcher<K, V, FC>
+  /** Makes the value that `memo` does not find. Default: none; `memo` needs one. */
   memoMethod?: Memoizer<K, V, FC>
+  /** Whether the stale entry stays when its fetch fails. Default false. */
   noDeleteOnFetchRejection?: boolean
+  /** Whether a stale entry stays that a get meets. Default false. */
   noDeleteOnStaleGet?: boolean
+  /** Whether a fetch that fails gives the stale value, which stays. Default false. */
   allowStaleOnFetchRejection?: boolean
+  /** Whether a fetch that is aborted gives the stale value. Default false. */
   allowStaleOnFetchAbort?: boolean
+  /** Whether the value of a fetch is taken all the same when its signal was aborted. Default false. */
   ignoreFetchAbort?: boolean
+  /** The clock: `{ now(): number }` in milliseconds. Default: `performance`. */
   perf?: Perf
   /**
-   * Which entry leaves when there is no room: the least recently used (default), or the choice of hitpath's XG, which keeps what is hit
-   * again. Iteration goes by recency in both. `xg` needs `max`.
+   * Which entry leaves when there is no room: the least recently used, or the choice of hitpath's XG, which keeps what is hit
+   * again. Iteration goes by recency in both. `xg` needs `max`. Default `'lru'`.
    */
   policy?: 'lru' | 'xg'
 }
@@ -123,22 +147,30 @@ type FetchNames =
   | 'allowStaleOnFetchAbort'
 
 export interface GetOptions<K, V, FC> extends Base<K, V, FC, ReadNames> {
+  /** Filled in with what the call did. Default: none. */
   status?: Status<K, V, FC>
 }
 export interface HasOptions<K, V, FC> extends Base<K, V, FC, 'updateAgeOnHas'> {
+  /** Filled in with what the call did. Default: none. */
   status?: Status<K, V, FC>
 }
 export interface PeekOptions<K, V, FC> extends Base<K, V, FC, 'allowStale'> {
+  /** Filled in with what the call did. Default: none. */
   status?: Status<K, V, FC>
 }
 export interface SetOptions<K, V, FC> extends Base<K, V, FC, WriteNames> {
+  /** Units of size of the value. Default: what `sizeCalculation` says. */
   size?: Size
+  /** When its ttl began, on the clock of the cache. Default: now. */
   start?: Milliseconds
+  /** Filled in with what the call did. Default: none. */
   status?: Status<K, V, FC>
 }
 
 export interface FetcherFetchOptions<K, V, FC = unknown> extends Base<K, V, FC, FetchNames> {
+  /** Filled in with what the call did. Default: none. */
   status?: Status<K, V, FC>
+  /** Units of size of the value. Default: what `sizeCalculation` says. */
   size?: Size
 }
 export interface FetcherOptions<K, V, FC = unknown> {
@@ -148,9 +180,13 @@ export interface FetcherOptions<K, V, FC = unknown> {
   context: FC
 }
 export interface FetchOptions<K, V, FC> extends FetcherFetchOptions<K, V, FC> {
+  /** Whether a live value is fetched anew. Default false. */
   forceRefresh?: boolean
+  /** Handed to `fetchMethod`. Default: none. */
   context?: FC
+  /** Ends the fetch. Default: none. */
   signal?: Signal
+  /** Filled in with what the call did. Default: none. */
   status?: Status<K, V, FC>
 }
 export interface FetchOptionsWithContext<K, V, FC> extends FetchOptions<K, V, FC> {
@@ -162,8 +198,11 @@ export interface FetchOptionsNoContext<K, V, FC extends undefined | void = undef
 }
 
 export interface MemoOptions<K, V, FC = unknown> extends Base<K, V, FC, FetchNames> {
+  /** Whether a live value is made anew. Default false. */
   forceRefresh?: boolean
+  /** Handed to `memoMethod`. Default: none. */
   context?: FC
+  /** Filled in with what the call did. Default: none. */
   status?: Status<K, V, FC>
 }
 export interface MemoOptionsWithContext<K, V, FC> extends MemoOptions<K, V, FC> {
@@ -174,7 +213,9 @@ export interface MemoOptionsNoContext<K, V, FC extends undefined | void = undefi
   context?: FC
 }
 export interface MemoizerMemoOptions<K, V, FC = unknown> extends Base<K, V, FC, ReadNames | WriteNames> {
+  /** Filled in with what the call did. Default: none. */
   status?: Status<K, V, FC>
+  /** Units of size of the value. Default: what `sizeCalculation` says. */
   size?: Size
   start?: Milliseconds
 }

@@ -7,9 +7,9 @@ import type { Signal } from '../../platform.js'
 import { BaseFeed, closeOn, type Intake } from './feed.js'
 
 export interface ConsumeOptions {
-  /** Ends the reading, as `close` does. */
+  /** Ends the reading, as `close` does. Default: none. */
   readonly signal?: Signal
-  /** Events read ahead of their invalidation. Default 64; those of one key are coalesced. */
+  /** Events read ahead of their invalidation; those of one key are coalesced. Default 64. */
   readonly window?: number
 }
 

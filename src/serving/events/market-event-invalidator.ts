@@ -19,7 +19,7 @@ export interface MarketEventInvalidatorOptions<E extends MarketEvent = MarketEve
   extends InvalidatorOptions<E> {
   /** Tags that an event invalidates. Default `['symbol:{symbol}']`. */
   readonly tags?: readonly string[]
-  /** Globs of keys, such as `features:*{symbol}*`. Default none. Each looks at every entry: prefer tags. */
+  /** Globs of keys, such as `features:*{symbol}*`. Each looks at every entry: prefer tags. Default: none. */
   readonly patterns?: readonly string[]
   /** The symbols there are: events of others are counted as unknown and ignored. Default: all are accepted. */
   readonly symbols?: Iterable<string>

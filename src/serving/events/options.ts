@@ -8,7 +8,7 @@ import type { InvalidatedCache } from './targets.js'
 export interface QueueBounds {
   /** Keys whose invalidations may wait. Default 10,000. */
   readonly max?: number
-  /** Keys that are invalidated at once. Default 16; those of one key follow one another. */
+  /** Keys that are invalidated at once; events of one key follow one another. Default 16. */
   readonly concurrency?: number
   /**
    * When more keys wait than `max`: `clear` (default) clears the caches in place of all that waits, so that nothing stale remains;
@@ -21,7 +21,7 @@ export interface QueueBounds {
 export interface InvalidatorOptions<E> {
   /** One cache or several. */
   readonly caches: InvalidatedCache | readonly InvalidatedCache[]
-  /** What depends on the tags of an event: rules, or a graph made before. */
+  /** What depends on the tags of an event: rules, or a graph made before. Default: none. */
   readonly dependencies?: DependencyRules | DependencyGraph
   /**
    * A number that rises with each event of a key. One equal to the last is a duplicate and invalidates nothing; one below it is late, see
@@ -35,8 +35,9 @@ export interface InvalidatorOptions<E> {
   readonly late?: 'invalidate' | 'ignore'
   /** Keys whose last sequence is remembered, the least recently changed go first. Default 100,000. */
   readonly maxKeys?: number
+  /** Bounds of what waits: QueueBounds. Default: that of each of them. */
   readonly queue?: QueueBounds
-  /** How often an invalidation that fails is tried again before it is given up. Default 3. */
+  /** Times that an invalidation which fails is tried again before it is given up. Default 3. */
   readonly retries?: number
   /** Wait before the first of them, doubled each time. Default 50 ms. */
   readonly retryDelay?: Duration
@@ -52,13 +53,13 @@ export interface InvalidatorOptions<E> {
 export interface EventInvalidatorOptions<E> extends InvalidatorOptions<E> {
   /** Tags that an event invalidates. */
   readonly tags: (event: E) => readonly string[]
-  /** Globs of keys that an event invalidates. Each looks at every entry: prefer tags. */
+  /** Globs of keys that an event invalidates. Each looks at every entry: prefer tags. Default: none. */
   readonly patterns?: (event: E) => readonly string[]
   /** What is ordered and coalesced: events of one key. Default: the tags of the event, together. */
   readonly key?: (event: E) => string
-  /** False for an event that concerns nothing here: it is counted as unknown and ignored. */
+  /** False for an event that concerns nothing here: it is counted as unknown and ignored. Default: every event counts. */
   readonly accepts?: (event: E) => boolean
-  /** One event of each key there is, for `gap: 'known'`. */
+  /** One event of each key there is, for `gap: 'known'`. Default: none. */
   readonly known?: () => Iterable<E>
 }
 

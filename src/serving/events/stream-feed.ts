@@ -24,11 +24,11 @@ export interface FollowOptions<E> extends LinkOptions {
    * reads every entry and keeps its own position. Right for caches of its own.
    */
   readonly group: string | false
-  /** Name of this consumer in the group: the same after a restart, and no other's at the same time. */
+  /** Name of this consumer in the group: the same after a restart, and no other's at the same time. Default: none; needed with a group. */
   readonly consumer?: string
   /** Where to begin: `$` (default) after what is there, `0` with the oldest, or after an id. A group that exists goes on where it was. */
   readonly from?: string
-  /** Entries in one read. Default 256; those of one key are coalesced. */
+  /** Entries in one read; those of one key are coalesced. Default 256. */
   readonly batch?: number
   /** Makes an event of an entry; undefined for none. Default: its fields, as strings. */
   readonly parse?: (fields: StreamFields, id: string) => E | undefined

@@ -1,6 +1,8 @@
 // The installed package, used from CommonJS, and beside its ES module in one process.
 const assert = require('node:assert/strict')
 const { LocalCache, SharedCache, digest } = require('hitpath')
+const { hitpathCachingStore } = require('hitpath/cache-manager')
+const { HitpathStorageAdapter } = require('hitpath/keyv')
 const { LRUCache } = require('hitpath/lru-cache')
 
 assert.equal(new LRUCache({ max: 1 }).set('a', 1).get('a'), 1)
@@ -10,6 +12,10 @@ cache.set(Float64Array.of(1, 2), 'by array')
 assert.equal(cache.get(Float64Array.of(1, 2)), 'by array')
 
 async function main() {
+  const stores = [new HitpathStorageAdapter({ cache }), hitpathCachingStore({ cache })]
+  for (const store of stores) await store.set('key', store.constructor.name)
+  for (const store of stores) assert.equal(await store.get('key'), store.constructor.name)
+
   const twin = await import('hitpath')
   const handle = SharedCache.create({ maxBytes: 2 ** 20 }).set('key', 'value').handle
   assert.equal(twin.SharedCache.attach(handle).get('key'), 'value')

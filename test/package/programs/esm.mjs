@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { Worker } from 'node:worker_threads'
 import { digest, HitpathError, LocalCache, SharedCache } from 'hitpath'
+import { hitpathStore } from 'hitpath/cache-manager'
+import { HitpathStore } from 'hitpath/keyv'
 import { LRUCache } from 'hitpath/lru-cache'
 
 assert.equal(new LRUCache({ max: 1 }).set('a', 1).get('a'), 1)
@@ -10,6 +12,10 @@ const cache = new LocalCache({ maxEntries: 100, ttl: '60s' })
 const value = { price: 1 }
 assert.equal(cache.set('features:BTCUSDT', value).get('features:BTCUSDT'), value)
 assert.equal(cache.get('features:ETHUSDT'), undefined)
+for (const store of [new HitpathStore({ cache }), hitpathStore({ cache })]) {
+  await store.set('key', 'value', 60_000)
+  assert.equal(await store.get('key'), 'value')
+}
 assert.throws(
   () => new LocalCache({ maxEntries: 0 }),
   (error) => error instanceof HitpathError && error.code === 'INVALID_OPTION',

@@ -11,6 +11,8 @@ import {
   SharedCache,
   type SharedCacheHandle,
 } from 'hitpath'
+import { type CacheStore, hitpathCachingStore, hitpathStore } from 'hitpath/cache-manager'
+import { HitpathStorageAdapter, HitpathStore } from 'hitpath/keyv'
 import { LRUCache } from 'hitpath/lru-cache'
 
 type Features = { readonly rsi: number }
@@ -49,3 +51,14 @@ const options: LRUCache.Options<string, number, unknown> = { max: 1 }
 export const served: number | undefined = lru
   .set('a', 1)
   .get('a', { allowStale: options.allowStale ?? false })
+
+const keyvStore = new HitpathStore({ cache })
+const store: CacheStore = hitpathStore({ maxEntries: 10 })
+export const kept: readonly Promise<unknown>[] = [
+  keyvStore.get<string>('key'),
+  new HitpathStorageAdapter(shared).set('key', 1, Date.now()),
+  store.set('key', 1),
+  hitpathCachingStore(shared).mget('key'),
+]
+// @ts-expect-error neither options nor a cache
+new HitpathStore({ cache: 'redis' })
