@@ -19,6 +19,7 @@ const NEEDED = [
   'package.json',
   'build/Release/hitpath.node',
   'dist/esm/index.js',
+  'dist/esm/cli.js',
   'dist/esm/index.d.ts',
   'dist/cjs/index.js',
   'dist/cjs/index.d.ts',
