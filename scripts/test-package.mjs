@@ -105,6 +105,7 @@ function runPrograms(consumer) {
     run(consumer, process.execPath, [program])
     console.log(`ran ${program}`)
   }
+  run(consumer, process.execPath, [join('node_modules', 'hitpath', 'dist', 'esm', 'cli.js'), 'doctor'])
 }
 
 function checkTypes(consumer) {

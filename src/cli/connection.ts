@@ -6,7 +6,13 @@
  */
 import { HitpathError } from '../errors.js'
 import { Deadlines } from '../l2/deadlines.js'
-import { type AnyClient, dataClient, dedicatedClient, isCluster, type RedisClient } from '../l2/redis-client.js'
+import {
+  type AnyClient,
+  dataClient,
+  dedicatedClient,
+  isCluster,
+  type RedisClient,
+} from '../l2/redis-client.js'
 import { checkOptions, type RedisStoreOptions } from '../l2/redis-options.js'
 import { clusterPlace } from './target.js'
 
@@ -130,6 +136,8 @@ async function connected(client: AnyClient): Promise<void> {
   } catch (error) {
     client.disconnect()
     const cause = said ?? (error as Error)
-    throw new HitpathError('L2_UNAVAILABLE', cause.message || String((cause as NodeJS.ErrnoException).code), { cause })
+    throw new HitpathError('L2_UNAVAILABLE', cause.message || String((cause as NodeJS.ErrnoException).code), {
+      cause,
+    })
   }
 }

@@ -16,7 +16,12 @@ const terminal: Terminal = {
     shown = text.length
   },
   colour: stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb',
-  signal: interrupted.signal,
+  // The first SIGINT ends the work of a command that asks for the signal, the second the process.
+  get signal() {
+    if (process.listenerCount('SIGINT') === 0)
+      process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
+    return interrupted.signal
+  },
   env,
 }
 
@@ -25,15 +30,14 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit()
   throw error
 })
-// The first ends the work, the second the process.
-process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
-
 run(process.argv.slice(2), terminal).then(
   (code) => {
     process.exitCode = code
   },
   (error: unknown) => {
-    stderr.write(`hitpath: this is a mistake of hitpath itself: ${(error as Error)?.stack ?? String(error)}\n`)
+    stderr.write(
+      `hitpath: this is a mistake of hitpath itself: ${(error as Error)?.stack ?? String(error)}\n`,
+    )
     process.exitCode = 1
   },
 )

@@ -1,7 +1,8 @@
 /** Which Redis and which namespace a command means: its options, those of a configuration file, or an environment variable. */
 import { loadConfig } from '../config/load-config.js'
 import type { HitpathConfig, ServerAddress } from '../config/types.js'
-import type { RedisStoreOptions } from '../l2/redis-options.js'
+import { checkNamespace } from '../l2/names.js'
+import { checkOptions, type RedisStoreOptions } from '../l2/redis-options.js'
 import { type Given, integerGiven, type OptionSpecs, UsageError } from './command.js'
 import { redacted } from './terminal.js'
 
@@ -12,7 +13,10 @@ export const TARGET_OPTIONS = {
     value: 'URL',
     text: `redis://user:password@host:6379/0, rediss:// for TLS, unix://; default: the environment's ${ENVIRONMENT}, which keeps a password out of the list of processes`,
   },
-  config: { value: 'FILE', text: 'the configuration file of the caches, YAML or JSON: its l2, and its namespace' },
+  config: {
+    value: 'FILE',
+    text: 'the configuration file of the caches, YAML or JSON: its l2, and its namespace',
+  },
   namespace: { value: 'NS', text: 'the namespace; default: that of the configuration' },
   cluster: { text: 'the URL is a node of a Cluster' },
   sentinel: {
@@ -44,28 +48,45 @@ export interface Target {
 export function targetOf(given: TargetGiven, env: Readonly<Record<string, string | undefined>>): Target {
   const config = given.config === undefined ? undefined : loadConfig(given.config)
   const { prefix: _, buckets: __, namespace: ___, ...configured } = config?.l2 ?? {}
-  const url = given.redis ?? (config === undefined && given.sentinel === undefined ? env[ENVIRONMENT] : undefined)
+  const url =
+    given.redis ?? (config === undefined && given.sentinel === undefined ? env[ENVIRONMENT] : undefined)
   const named = url !== undefined || given.sentinel !== undefined
-  if (given.cluster && url === undefined) throw new UsageError('--cluster needs --redis, the URL of one of its nodes')
-  if (given.cluster && given.sentinel !== undefined) throw new UsageError('--cluster and --sentinel exclude each other')
+  if (given.cluster && url === undefined)
+    throw new UsageError('--cluster needs --redis, the URL of one of its nodes')
+  if (given.cluster && given.sentinel !== undefined)
+    throw new UsageError('--cluster and --sentinel exclude each other')
   if ((given.sentinel === undefined) !== (given.master === undefined))
     throw new UsageError('--sentinel and --master go together')
   const place = named ? placeOf(url, given) : config?.l2 === undefined ? undefined : configured
-  const buckets = given.buckets === undefined ? config?.l2?.buckets : integerGiven(given.buckets, 'buckets', 1, 1024)
+  const buckets =
+    given.buckets === undefined ? config?.l2?.buckets : integerGiven(given.buckets, 'buckets', 1, 1024)
   const prefix = given.prefix ?? config?.l2?.prefix ?? 'hp'
+  const namespace = given.namespace ?? config?.namespace ?? config?.l2?.namespace
+  const store = place && {
+    ...place,
+    prefix,
+    ...(buckets === undefined ? {} : { buckets }),
+    ...(config?.l2?.commandTimeout === undefined ? {} : { commandTimeout: config.l2.commandTimeout }),
+  }
+  checkAll(store, namespace)
   return {
-    store: place && {
-      ...place,
-      prefix,
-      ...(buckets === undefined ? {} : { buckets }),
-      ...(config?.l2?.commandTimeout === undefined ? {} : { commandTimeout: config.l2.commandTimeout }),
-    },
+    store,
     shown: place === undefined ? '' : shownPlace(place),
-    namespace: given.namespace ?? config?.namespace ?? config?.l2?.namespace,
+    namespace,
     prefix,
     buckets,
     config,
     fromConfig: !named && place !== undefined,
+  }
+}
+
+/** What the store would refuse. @throws UsageError */
+function checkAll(store: RedisStoreOptions | undefined, namespace: string | undefined): void {
+  try {
+    if (store !== undefined) checkOptions(store)
+    if (namespace !== undefined) checkNamespace(namespace, '--namespace')
+  } catch (error) {
+    throw new UsageError((error as Error).message)
   }
 }
 

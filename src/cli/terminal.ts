@@ -11,7 +11,7 @@ export interface Terminal {
   progress(text: string): void
   /** Whether `out` may be coloured. */
   readonly colour: boolean
-  /** Aborted by the first SIGINT. */
+  /** Aborted by the first SIGINT; one that comes before it was asked for ends the process, as usual. */
   readonly signal: AbortSignal
   readonly env: Readonly<Record<string, string | undefined>>
 }
@@ -54,7 +54,7 @@ export function durationText(ms: number): string {
   if (ms === Number.POSITIVE_INFINITY) return 'for ever'
   const size = Math.abs(ms)
   if (size < 1000) return `${size < 10 ? Number(ms.toFixed(2)) : Math.round(ms)} ms`
-  if (size < 120_000) return `${(ms / 1000).toFixed(1)} s`
+  if (size < 120_000) return `${Number((ms / 1000).toFixed(1))} s`
   if (size < 7_200_000) return `${Math.round(ms / 60_000)} min`
   return size < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`
 }

@@ -212,7 +212,7 @@ const KINDS: Readonly<Record<string, KeyParts['kind']>> = {
   gen: 'generations',
   epoch: 'epoch',
 }
-const KEY = /^:\{([^{}\s]{1,128})#(0|[1-9]\d{0,3})\}:(?:([etl]:)([^]*)|(bus|seq|gen|epoch))$/
+const KEY = /^:\{([^{}\s]{1,128})#(0|[1-9]\d{0,3})\}:(?:([etl]:)([\s\S]*)|(bus|seq|gen|epoch))$/
 
 /** The parts of a key that begins with `prefix`; undefined when it is none of hitpath's. */
 export function keyParts(prefix: string, key: Buffer): KeyParts | undefined {

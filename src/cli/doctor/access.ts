@@ -24,9 +24,17 @@ const NEEDED: readonly Use[] = ['reads', 'writes', 'bus', 'cluster']
 export async function accessFacts(node: Node, commands: readonly UsedCommand[]): Promise<AccessFacts> {
   const user = await node.ask('acl', 'whoami').then(String, () => undefined)
   if (user !== undefined && (await permits(dryRun(node, user, ['PING']))) !== undefined)
-    return { user, by: 'ACL DRYRUN', ...(await sorted(commands, ({ words }) => permits(dryRun(node, user, words)))) }
+    return {
+      user,
+      by: 'ACL DRYRUN',
+      ...(await sorted(commands, ({ words }) => permits(dryRun(node, user, words)))),
+    }
   if ((await permits(scripted(node, ['PING']))) !== undefined)
-    return { user, by: 'acl_check_cmd', ...(await sorted(commands, ({ words }) => permits(scripted(node, words)))) }
+    return {
+      user,
+      by: 'acl_check_cmd',
+      ...(await sorted(commands, ({ words }) => permits(scripted(node, words)))),
+    }
   return {
     user,
     by: 'trial',

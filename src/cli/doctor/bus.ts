@@ -1,6 +1,7 @@
 /** The streams of a namespace's bus: whether there are messages, how far back they reach, who reads them. */
-import { entriesOf, rowsOf } from '../../coherence/stream-message.js'
+
 import { timeReplyMs } from '../../coherence/server-clock.js'
+import { entriesOf, rowsOf } from '../../coherence/stream-message.js'
 import type { Keyspace } from '../../l2/names.js'
 import type { Node } from '../connection.js'
 import { countText, durationText } from '../terminal.js'
@@ -45,7 +46,9 @@ export async function busFacts(
     Array.from({ length: keys.buckets }, async (_, bucket) => {
       const { bus, slot } = keys.of(bucket)
       const node = nodeOf(slot)
-      return node === undefined ? unread(bucket, 'its master cannot be reached') : bucketBus(node, bucket, bus)
+      return node === undefined
+        ? unread(bucket, 'its master cannot be reached')
+        : bucketBus(node, bucket, bus)
     }),
   )
   return { namespace, buckets }
@@ -64,7 +67,14 @@ async function bucketBus(node: Node, bucket: number, key: string): Promise<Bucke
       return row === undefined ? undefined : Math.max(0, timeReplyMs(time) - Number(row.id.split('-')[0]))
     }
     const unreadable = entriesOf(last).filter(({ message }) => message === undefined).length
-    return { bucket, messages: Number(length), oldestMs: age(first), newestMs: age(last), unreadable, error: undefined }
+    return {
+      bucket,
+      messages: Number(length),
+      oldestMs: age(first),
+      newestMs: age(last),
+      unreadable,
+      error: undefined,
+    }
   } catch (error) {
     return unread(bucket, (error as Error).message)
   }
@@ -77,7 +87,11 @@ function unread(bucket: number, error: string): BucketBus {
 export async function readersOf(nodes: readonly Node[]): Promise<Readers> {
   try {
     const lists = await Promise.all(nodes.map((node) => node.ask('client', 'list')))
-    const waiting = lists.flatMap((list) => String(list).split('\n').filter((line) => /\bcmd=xread\b/.test(line)))
+    const waiting = lists.flatMap((list) =>
+      String(list)
+        .split('\n')
+        .filter((line) => /\bcmd=xread\b/.test(line)),
+    )
     const idle = waiting.map((line) => Number(/\bidle=(\d+)/.exec(line)?.[1] ?? 0) * 1000)
     return { waiting: waiting.length, longestIdleMs: idle.length === 0 ? undefined : Math.max(...idle) }
   } catch {

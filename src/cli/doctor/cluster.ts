@@ -35,7 +35,8 @@ export function judgeCluster(facts: ClusterFacts, fromConfig: boolean): Finding[
       level: 'error',
       found: `the master ${address} cannot be reached: ${message}`,
       why: 'every key of its slots is a miss, and the bus of its buckets has no link',
-      remedy: 'redis-cli --cluster check <any node>; with Docker or NAT: cluster-announce-ip and cluster-announce-port',
+      remedy:
+        'redis-cli --cluster check <any node>; with Docker or NAT: cluster-announce-ip and cluster-announce-port',
     })
   }
   const covered = facts.ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0)
@@ -51,7 +52,9 @@ export function judgeCluster(facts: ClusterFacts, fromConfig: boolean): Finding[
   const masters = new Map(facts.ranges.map(({ master, replicas }) => [master, replicas]))
   const bare = [...masters].filter(([, replicas]) => replicas === 0).map(([master]) => master)
   if (findings.every(({ level }) => level !== 'error')) {
-    findings.push(ok('CLUSTER_STATE', `the Cluster is ok: ${masters.size} masters, ${SLOTS} of ${SLOTS} slots`))
+    findings.push(
+      ok('CLUSTER_STATE', `the Cluster is ok: ${masters.size} masters, ${SLOTS} of ${SLOTS} slots`),
+    )
   }
   if (bare.length > 0) {
     findings.push({
@@ -71,7 +74,8 @@ function undeclaredFinding(fromConfig: boolean): Finding {
     level: fromConfig ? 'error' : 'note',
     found: 'the server is a node of a Cluster, and the options speak of one server',
     why: 'a cache with these options fails for every key of another node (MOVED), and spreads its namespace over 1 bucket and not 8',
-    remedy: 'l2: { cluster: [{ host, port }] } in the file, new RedisStore({ cluster: { nodes: [...] } }), or --cluster here',
+    remedy:
+      'l2: { cluster: [{ host, port }] } in the file, new RedisStore({ cluster: { nodes: [...] } }), or --cluster here',
   }
 }
 

@@ -1,5 +1,5 @@
 /** `npx hitpath doctor`: looks at the machine, the configuration and Redis, and prints what it found. It changes nothing. */
-import { RedisStore } from '../../l2/redis-store.js'
+
 import { HitpathError } from '../../errors.js'
 import { type Command, EXIT, type ExitCode, type Given, parseOptions, UsageError } from '../command.js'
 import { TARGET_OPTIONS, type Target, targetOf } from '../target.js'
@@ -12,7 +12,10 @@ import { jsonReport, textReport } from './report.js'
 
 const OPTIONS = {
   ...TARGET_OPTIONS,
-  'max-bytes': { value: 'SIZE', text: 'how large the cache may become, such as 256MiB; default: maxBytes of the configuration' },
+  'max-bytes': {
+    value: 'SIZE',
+    text: 'how large the cache may become, such as 256MiB; default: maxBytes of the configuration',
+  },
   strict: { text: 'exit code 1 for warnings too' },
   json: { text: 'the findings as JSON' },
 } as const
@@ -27,7 +30,8 @@ export const doctor: Command = {
     'npx hitpath doctor --config hitpath.yaml --json',
     'npx hitpath doctor --sentinel 10.0.0.1 --sentinel 10.0.0.2 --master main',
   ],
-  notes: 'Exit codes: 0 nothing must be done, 1 there is an error (with --strict: or a warning), 2 wrong use.',
+  notes:
+    'Exit codes: 0 nothing must be done, 1 there is an error (with --strict: or a warning), 2 wrong use.',
   run,
 }
 
@@ -37,7 +41,8 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
   const { target, finding } = configured(given, terminal)
   const sections: Section[] = [await machine(maxBytes ?? cacheBytesOf(target))]
   if (finding !== undefined) sections.push({ title: 'Configuration', findings: [finding] })
-  if (target?.store === undefined) sections.push({ title: 'Redis', findings: finding?.level === 'error' ? [] : [unnamed(target)] })
+  if (target?.store === undefined)
+    sections.push({ title: 'Redis', findings: finding?.level === 'error' ? [] : [unnamed(target)] })
   else sections.push(...(await redis(target, terminal)))
   terminal.progress('')
   const all = sections.filter(({ findings }) => findings.length > 0)
@@ -59,9 +64,7 @@ function configured(
 ): { readonly target?: Target; readonly finding?: Finding } {
   try {
     const target = targetOf(given, env)
-    const { config, store } = target
-    if (store !== undefined) checkStore(store, given)
-    return config === undefined
+    return target.config === undefined
       ? { target }
       : { target, finding: ok('CONFIGURATION', `${given.config} can be read, and all its entries are known`) }
   } catch (error) {
@@ -78,15 +81,6 @@ function configured(
   }
 }
 
-/** What the store itself refuses is wrong use, or a mistake in the file that loadConfig lets pass. @throws UsageError */
-function checkStore(store: NonNullable<Target['store']>, { namespace }: { readonly namespace?: string }): void {
-  try {
-    void new RedisStore({ ...store, ...(namespace === undefined ? {} : { namespace }) })
-  } catch (error) {
-    throw new UsageError((error as Error).message)
-  }
-}
-
 async function redis(target: Target, terminal: Terminal): Promise<Section[]> {
   terminal.progress(`looking at ${target.shown} ...`)
   try {
@@ -98,8 +92,16 @@ async function redis(target: Target, terminal: Terminal): Promise<Section[]> {
 }
 
 function unnamed(target: Target | undefined): Finding {
-  const found = target?.config === undefined ? 'no Redis was named' : 'the configuration has no l2: the first tier is alone'
-  return { code: 'REDIS', level: 'note', found, remedy: '--redis redis://localhost:6379, or l2 in the configuration' }
+  const found =
+    target?.config === undefined
+      ? 'no Redis was named'
+      : 'the configuration has no l2: the first tier is alone'
+  return {
+    code: 'REDIS',
+    level: 'note',
+    found,
+    remedy: '--redis redis://localhost:6379, or l2 in the configuration',
+  }
 }
 
 function cacheBytesOf(target: Target | undefined): number | undefined {
@@ -113,5 +115,7 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20,
 function sizeGiven(text: string): number {
   const [, amount, unit = ''] = /^(\d+)\s*(?:([kmg])(?:i?b)?)?$/i.exec(text) ?? []
   if (amount !== undefined) return Number(amount) * (UNITS[unit.toLowerCase()] ?? 1)
-  throw new UsageError(`--max-bytes must be a number of bytes or a size such as 256MiB; got ${JSON.stringify(text)}`)
+  throw new UsageError(
+    `--max-bytes must be a number of bytes or a size such as 256MiB; got ${JSON.stringify(text)}`,
+  )
 }

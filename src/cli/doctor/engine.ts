@@ -49,7 +49,8 @@ export function judgeEngine({ kind, instructions, failures }: EngineFacts, arch:
         level: 'warning',
         found: `the portable engine; the native one was not loaded: ${failures.join('; ')}`,
         why: 'calls take several times as long, and there is no SharedCache',
-        remedy: 'install on a platform that the package has a binary for, or npx cmake-js compile in node_modules/hitpath',
+        remedy:
+          'install on a platform that the package has a binary for, or npx cmake-js compile in node_modules/hitpath',
       },
     ]
   }

@@ -24,7 +24,9 @@ export function ok(code: string, found: string): Finding {
 }
 
 /** The same finding of several nodes, once: `found` then names them, unless it is of all. */
-export function merged(perNode: readonly { readonly address: string; readonly findings: readonly Finding[] }[]): Finding[] {
+export function merged(
+  perNode: readonly { readonly address: string; readonly findings: readonly Finding[] }[],
+): Finding[] {
   if (perNode.length === 1) return [...(perNode[0]?.findings ?? [])]
   const seen = new Map<string, { readonly finding: Finding; readonly addresses: string[] }>()
   for (const { address, findings } of perNode) {

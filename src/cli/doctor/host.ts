@@ -39,7 +39,8 @@ export function judgeHost(facts: HostFacts, cacheBytes: number | undefined): Fin
 function judgeNode({ node, platform, arch, glibc }: HostFacts): Finding {
   const found = `Node.js ${node} on ${platform}-${arch}${glibc === undefined ? '' : `, glibc ${glibc}`}`
   const [major = 0, minor = 0] = node.split('.').map(Number)
-  if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return ok('NODE', found)
+  if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]))
+    return ok('NODE', found)
   return {
     code: 'NODE',
     level: 'error',

@@ -9,9 +9,13 @@ import { bytesText } from '../terminal.js'
 import { type Finding, ok } from './finding.js'
 
 const NEARLY_FULL = 0.9
-const REMEDY = 'CONFIG SET maxmemory-policy volatile-lru (and in redis.conf, or the parameter group of the provider)'
+const REMEDY =
+  'CONFIG SET maxmemory-policy volatile-lru (and in redis.conf, or the parameter group of the provider)'
 
-export function judgeMaxmemory(info: ReadonlyMap<string, string>, config: ReadonlyMap<string, string>): Finding[] {
+export function judgeMaxmemory(
+  info: ReadonlyMap<string, string>,
+  config: ReadonlyMap<string, string>,
+): Finding[] {
   const bound = Number(info.get('maxmemory') ?? config.get('maxmemory') ?? 0)
   const policy = info.get('maxmemory_policy') ?? config.get('maxmemory-policy')
   const used = Number(info.get('used_memory') ?? 0)

@@ -1,7 +1,8 @@
 /** What takes asking many times: round trips, and the server's clock against ours. */
+
+import { ServerClock, timeReplyMs } from '../../coherence/server-clock.js'
 import { isNoScript } from '../../l2/failure.js'
 import { TIME } from '../../l2/scripts.js'
-import { ServerClock, timeReplyMs } from '../../coherence/server-clock.js'
 import type { Node } from '../connection.js'
 import { durationText } from '../terminal.js'
 import { type Finding, ok } from './finding.js'
@@ -50,7 +51,8 @@ async function roundTrips(ask: () => Promise<unknown>): Promise<RoundTrips> {
     times.push(performance.now() - sent)
   }
   times.sort((a, b) => a - b)
-  const at = (share: number): number => times[Math.min(times.length - 1, Math.floor(share * times.length))] as number
+  const at = (share: number): number =>
+    times[Math.min(times.length - 1, Math.floor(share * times.length))] as number
   return { samples: times.length, p50Ms: at(0.5), p99Ms: at(0.99) }
 }
 
@@ -100,7 +102,13 @@ const LARGE_SKEW_MS = 1000
 export function judgeClock({ clock }: Measures): Finding {
   if (clock === undefined) {
     const why = 'deadlines and versions are reckoned by the clock of the server'
-    return { code: 'CLOCK', level: 'note', found: 'TIME is not permitted', why, remedy: 'ACL SETUSER <user> +time' }
+    return {
+      code: 'CLOCK',
+      level: 'note',
+      found: 'TIME is not permitted',
+      why,
+      remedy: 'ACL SETUSER <user> +time',
+    }
   }
   const { skewMs, uncertaintyMs } = clock
   const found = `the server's clock is ${durationText(Math.abs(skewMs))} ${skewMs < 0 ? 'behind' : 'ahead of'} ours, ± ${durationText(uncertaintyMs)}`

@@ -72,7 +72,12 @@ async function ofServers(
 }
 
 /** A node refuses a script on a key of another node: one of its own slots is looked for among many buckets. */
-function scriptKey(node: Node, { prefix }: Target, namespace: string, cluster: ClusterFacts | undefined): string {
+function scriptKey(
+  node: Node,
+  { prefix }: Target,
+  namespace: string,
+  cluster: ClusterFacts | undefined,
+): string {
   const keys = new Keyspace(prefix, namespace, cluster === undefined ? 1 : 1024)
   for (let bucket = 0; bucket < keys.buckets; bucket++) {
     const { slot, sequence } = keys.of(bucket)
@@ -106,20 +111,52 @@ function namespacesOf({ namespace = 'default', config }: Target): string[] {
 
 const REMEDIES: readonly (readonly [pattern: RegExp, why: string, remedy: string])[] = [
   [/needs the package ioredis/, 'the second tier is made with it', 'npm install ioredis'],
-  [/WRONGPASS|invalid username-password/i, 'the server knows no such user with this password', 'the password in the URL or in l2.password (percent-encoded in a URL); ACL LIST on the server'],
-  [/NOAUTH|Authentication required/i, 'the server wants a password and none was given', 'redis://user:password@host:port, or l2.password'],
+  [
+    /WRONGPASS|invalid username-password/i,
+    'the server knows no such user with this password',
+    'the password in the URL or in l2.password (percent-encoded in a URL); ACL LIST on the server',
+  ],
+  [
+    /NOAUTH|Authentication required/i,
+    'the server wants a password and none was given',
+    'redis://user:password@host:port, or l2.password',
+  ],
   [/NOPERM/, 'the user may not even connect', 'ACL SETUSER <user> +info +client +select'],
-  [/ENOTFOUND|EAI_AGAIN/, 'the name of the host has no address here', 'the host in the URL, and the name service of this machine or pod'],
-  [/ECONNREFUSED/, 'nothing listens at this address', 'start the server, or the right host and port; bind and protected-mode in redis.conf'],
-  [/ETIMEDOUT|did not answer|timed out/i, 'the server did not answer in time: a firewall, or a server that hangs', 'nc -vz <host> <port>, security groups and network policies'],
-  [/certificate|SSL|TLS|wrong version number|packet length/i, 'the two sides do not agree on TLS', 'rediss:// for TLS and redis:// without; NODE_EXTRA_CA_CERTS for an own authority'],
-  [/closed|ECONNRESET|EPIPE/, 'the server closed the connection before it answered', 'maxclients, protected-mode, and redis:// against rediss:// (TLS)'],
+  [
+    /ENOTFOUND|EAI_AGAIN/,
+    'the name of the host has no address here',
+    'the host in the URL, and the name service of this machine or pod',
+  ],
+  [
+    /ECONNREFUSED/,
+    'nothing listens at this address',
+    'start the server, or the right host and port; bind and protected-mode in redis.conf',
+  ],
+  [
+    /ETIMEDOUT|did not answer|timed out/i,
+    'the server did not answer in time: a firewall, or a server that hangs',
+    'nc -vz <host> <port>, security groups and network policies',
+  ],
+  [
+    /certificate|SSL|TLS|wrong version number|packet length/i,
+    'the two sides do not agree on TLS',
+    'rediss:// for TLS and redis:// without; NODE_EXTRA_CA_CERTS for an own authority',
+  ],
+  [
+    /closed|ECONNRESET|EPIPE/,
+    'the server closed the connection before it answered',
+    'maxclients, protected-mode, and redis:// against rediss:// (TLS)',
+  ],
+  [/cluster support disabled/i, 'the server is no node of a Cluster', 'leave out --cluster (l2.cluster)'],
   [/sentinels/i, 'no sentinel knows a master of this name', '--master, and SENTINEL MASTERS on a sentinel'],
 ]
 
 /** What a connection that was not made is as a finding. */
 export function unreachable({ message }: HitpathError): Finding {
-  const [, why = 'without a connection the first tier is alone', remedy = 'redis-cli -u <the same URL> PING'] =
-    REMEDIES.find(([pattern]) => pattern.test(message)) ?? []
+  const [
+    ,
+    why = 'without a connection the first tier is alone',
+    remedy = 'redis-cli -u <the same URL> PING',
+  ] = REMEDIES.find(([pattern]) => pattern.test(message)) ?? []
   return { code: 'CONNECTION', level: 'error', found: `no connection: ${message}`, why, remedy }
 }

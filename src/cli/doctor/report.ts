@@ -1,7 +1,7 @@
 /** The findings as text for a person, or as JSON. */
 import { wrapped } from '../command.js'
-import { version } from '../version.js'
 import { painter, plain, redacted, type Style, type Terminal } from '../terminal.js'
+import { version } from '../version.js'
 import type { Level, Section } from './finding.js'
 
 const STYLES: Readonly<Record<Level, Style>> = { ok: 'green', note: 'cyan', warning: 'yellow', error: 'red' }

@@ -113,7 +113,15 @@ function judgeRole(info: ReadonlyMap<string, string>, config: ReadonlyMap<string
   }
   if (info.get('loading') === '1') {
     const remedy = 'wait until it has loaded'
-    return [{ code: 'ROLE', level: 'warning', found: 'the server is loading its data', why: 'it answers LOADING until then', remedy }]
+    return [
+      {
+        code: 'ROLE',
+        level: 'warning',
+        found: 'the server is loading its data',
+        why: 'it answers LOADING until then',
+        remedy,
+      },
+    ]
   }
   const read = replicas === 0 ? '' : '; they are never read, the caches ask the master'
   return [ok('ROLE', `a master with ${replicas} replica${replicas === 1 ? '' : 's'}${read}`)]
@@ -151,7 +159,10 @@ function judgePersistence(info: ReadonlyMap<string, string>, config: ReadonlyMap
     })
   }
   if (findings.length > 0) return findings
-  const aof = info.get('aof_enabled') === '1' ? `append only file (${config.get('appendfsync') ?? 'fsync not known'})` : 'no append only file'
+  const aof =
+    info.get('aof_enabled') === '1'
+      ? `append only file (${config.get('appendfsync') ?? 'fsync not known'})`
+      : 'no append only file'
   return [ok('PERSISTENCE', `${aof}, the last fork took ${durationText(forkUs / 1000)}`)]
 }
 
@@ -200,7 +211,8 @@ function judgeBuffers(config: ReadonlyMap<string, string>): Finding | undefined 
   const text = config.get('client-output-buffer-limit')
   if (text === undefined) return undefined
   const words = text.split(/\s+/)
-  const limitOf = (kind: string): readonly number[] => words.slice(words.indexOf(kind) + 1, words.indexOf(kind) + 4).map(Number)
+  const limitOf = (kind: string): readonly number[] =>
+    words.slice(words.indexOf(kind) + 1, words.indexOf(kind) + 4).map(Number)
   const [normal = 0, normalSoft = 0] = words.includes('normal') ? limitOf('normal') : []
   const [pubsub = 0] = words.includes('pubsub') ? limitOf('pubsub') : []
   const found = `client-output-buffer-limit ${text}`

@@ -27,6 +27,7 @@ export function judgeTracking({ refused }: TrackingFacts, bus: string | false | 
     level: bus === 'tracking' ? 'error' : 'note',
     found: `CLIENT TRACKING does not work: ${refused}`,
     why: "bus: 'tracking' would have no link; bus: 'stream', the default, does not need it",
-    remedy: "bus: 'stream', or ACL SETUSER <user> +client|id +client|tracking +subscribe &__redis__:invalidate",
+    remedy:
+      "bus: 'stream', or ACL SETUSER <user> +client|id +client|tracking +subscribe &__redis__:invalidate",
   }
 }

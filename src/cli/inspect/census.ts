@@ -108,13 +108,18 @@ export class Census {
     this.addSize(bytes.length)
     this.#addTtl(ttlMs)
     const entry = readEntry(bytes)
-    if (entry.kind !== 'value') return this.#addSuspect(parts, entry)
+    if (entry.kind !== 'value') {
+      this.#addSuspect(parts, entry)
+      return
+    }
     const { head, value } = entry
     add(this.formats, 1)
     this.payloadBytes += head.payloadBytes
     this.compressed += Number(head.compressed)
     this.negative += Number(head.negative)
-    const { name, shape } = head.negative ? { name: 'no value (negative)', shape: undefined } : typeOfValue(value)
+    const { name, shape } = head.negative
+      ? { name: 'no value (negative)', shape: undefined }
+      : typeOfValue(value)
     addSized(this.types, shape === undefined ? name : `${name} array`, bytes.length)
     if (shape !== undefined) addSized(this.shapes, `${name} [${shape.join(', ')}]`, bytes.length)
     for (const tag of head.tags) add(this.tags, tag.name)
@@ -140,7 +145,7 @@ export class Census {
   hottest(): Hot[] {
     const seen = new Set<string>()
     return this.#hottest
-      .sort((a, b) => b.heat - a.heat)
+      .sort((a, b) => b.heat - a.heat || (a.name < b.name ? -1 : 1))
       .filter(({ namespace, name }) => !seen.has(`${namespace} ${name}`) && seen.add(`${namespace} ${name}`))
       .slice(0, HOTTEST)
   }
@@ -172,7 +177,10 @@ export class Census {
   }
 
   #addSuspect(parts: KeyParts, entry: Exclude<ReadEntry, { readonly kind: 'value' }>): void {
-    if (entry.kind === 'foreign') return this.addForeign(parts, 'no envelope of hitpath')
+    if (entry.kind === 'foreign') {
+      this.addForeign(parts, 'no envelope of hitpath')
+      return
+    }
     this.damaged++
     if (entry.kind === 'format') add(this.formats, entry.format)
     const why = entry.kind === 'format' ? `envelope of format ${entry.format}` : entry.why

@@ -19,7 +19,8 @@ export function readEntry(bytes: Buffer): ReadEntry {
   if (bytes[0] !== first || bytes[1] !== second) return { kind: 'foreign' }
   if (bytes[2] !== format) return { kind: 'format', format: bytes[2] ?? 0 }
   const head = readHeader(bytes)
-  if (head === undefined) return { kind: 'damaged', why: 'the head of the envelope contradicts itself or the length' }
+  if (head === undefined)
+    return { kind: 'damaged', why: 'the head of the envelope contradicts itself or the length' }
   if (head.negative) return { kind: 'value', head, value: undefined }
   const payload = decodePayload(bytes, head, { copy: true })
   if (payload === undefined) return { kind: 'damaged', why: 'the payload cannot be decoded' }
@@ -41,7 +42,10 @@ export function typeOfValue(value: unknown): ValueType {
   if (typeof value !== 'object') return { name: typeof value, shape: undefined }
   if (value === null) return { name: 'null', shape: undefined }
   const said = describe(value)
-  return { name: said.startsWith('an instance of ') ? said.slice('an instance of '.length) : 'object', shape: undefined }
+  return {
+    name: said.startsWith('an instance of ') ? said.slice('an instance of '.length) : 'object',
+    shape: undefined,
+  }
 }
 
 export type State = 'fresh' | 'stale' | 'expired' | 'cleared' | 'tag'
@@ -55,7 +59,12 @@ export interface Judged {
 }
 
 /** In the order in which a read looks. @param nowMs the server's clock; @param epoch of the namespace now */
-export function judgeEntry(head: EnvelopeHeader, nowMs: number, epoch: number, versionOf: TagVersion): Judged {
+export function judgeEntry(
+  head: EnvelopeHeader,
+  nowMs: number,
+  epoch: number,
+  versionOf: TagVersion,
+): Judged {
   if (head.epoch < epoch) return { state: 'cleared', because: 'the namespace was cleared after it was made' }
   if (head.deadAt < nowMs) return { state: 'expired', because: 'its time is over' }
   for (const { name, version } of head.tags) {
@@ -65,6 +74,9 @@ export function judgeEntry(head: EnvelopeHeader, nowMs: number, epoch: number, v
       return { state: 'tag', because: `its tag ${name} was invalidated after it was made` }
   }
   if (head.freshUntil < nowMs)
-    return { state: 'stale', because: 'its ttl is over; it is kept for its grace, for when the factory fails' }
+    return {
+      state: 'stale',
+      because: 'its ttl is over; it is kept for its grace, for when the factory fails',
+    }
   return { state: 'fresh', because: head.negative ? 'known to have no value' : 'a read takes it' }
 }

@@ -1,5 +1,4 @@
 /** `npx hitpath inspect`: what is in the second tier, read and decoded; nothing is changed. */
-import { checkNamespace } from '../../l2/names.js'
 import {
   type Command,
   EXIT,
@@ -20,8 +19,14 @@ import { Versions } from './versions.js'
 const OPTIONS = {
   ...TARGET_OPTIONS,
   match: { value: 'GLOB', text: 'only string keys that match, such as features:*BTC*' },
-  limit: { value: 'N', text: 'entries to read at most, default 10,000; without a namespace keys to count at most, default 1,000,000' },
-  key: { value: 'KEY', text: 'one entry in full, decoded, and whether a read takes it now: a string key, a number or the hex digits of a digest' },
+  limit: {
+    value: 'N',
+    text: 'entries to read at most, default 10,000; without a namespace keys to count at most, default 1,000,000',
+  },
+  key: {
+    value: 'KEY',
+    text: 'one entry in full, decoded, and whether a read takes it now: a string key, a number or the hex digits of a digest',
+  },
   json: { text: 'the same as JSON' },
 } as const
 
@@ -50,21 +55,25 @@ type InspectGiven = Given<typeof OPTIONS>
 async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const given = parseOptions(OPTIONS, args)
   const target = targetOf(given, terminal.env)
-  if (target.store === undefined) throw new UsageError('--redis or --config with an l2 must say where Redis is')
-  if (target.namespace !== undefined) checked(target.namespace)
+  if (target.store === undefined)
+    throw new UsageError('--redis or --config with an l2 must say where Redis is')
   if (target.namespace === undefined && (given.key !== undefined || given.match !== undefined))
     throw new UsageError('--key and --match need --namespace')
   if (given.key !== undefined && (given.match !== undefined || given.limit !== undefined))
     throw new UsageError('--key stands alone: it does not go with --match and --limit')
+  const usual = target.namespace === undefined ? KEYS : ENTRIES
+  const limit = given.limit === undefined ? usual : integerGiven(given.limit, 'limit', 1, MOST)
   terminal.progress(`connecting to ${target.shown} ...`)
   const connection = await connect(target.store)
   try {
     for (const { address, error } of connection.lost)
-      terminal.err(`hitpath: the master ${address} cannot be reached (${plain(error.message)}): its keys are missing here\n`)
+      terminal.err(
+        `hitpath: the master ${address} cannot be reached (${plain(error.message)}): its keys are missing here\n`,
+      )
     const versions = await Versions.of(connection, target.prefix, target.buckets)
     if (given.key !== undefined && target.namespace !== undefined)
       return await showKey(connection, versions, target, target.namespace, given.key, given.json, terminal)
-    return await showSurvey(connection, versions, target, given, terminal)
+    return await showSurvey(connection, versions, target, given, limit, terminal)
   } finally {
     connection.close()
   }
@@ -83,7 +92,10 @@ async function showKey(
   terminal.progress('')
   if (json) terminal.out(`${JSON.stringify(one ?? null, finite, 2)}\n`)
   else if (one === undefined) terminal.err(`hitpath: ${namespace} has no entry ${plain(key)}\n`)
-  else terminal.out(`${painter(terminal)('bold', `${plain(key)} of ${namespace}`)}\n${oneKeyText(one, painter(terminal))}\n`)
+  else
+    terminal.out(
+      `${painter(terminal)('bold', `${plain(key)} of ${namespace}`)}\n${oneKeyText(one, painter(terminal))}\n`,
+    )
   return one === undefined || one.state === 'damaged' ? EXIT.found : EXIT.fine
 }
 
@@ -92,11 +104,10 @@ async function showSurvey(
   versions: Versions,
   target: Target,
   given: InspectGiven,
+  limit: number,
   terminal: Terminal,
 ): Promise<ExitCode> {
   const { namespace } = target
-  const limit =
-    given.limit === undefined ? (namespace === undefined ? KEYS : ENTRIES) : integerGiven(given.limit, 'limit', 1, MOST)
   const found = await survey(connection, {
     prefix: target.prefix,
     namespace,
@@ -104,21 +115,15 @@ async function showSurvey(
     limit,
     signal: terminal.signal,
     versions,
-    onProgress: (keys, read) => terminal.progress(`${countText(keys)} keys walked, ${countText(read)} entries read ...`),
+    onProgress: (keys, read) =>
+      terminal.progress(`${countText(keys)} keys walked, ${countText(read)} entries read ...`),
   })
   terminal.progress('')
   const view = { ...found, namespace, limit, shown: target.shown, masters: connection.nodes.length }
-  terminal.out(given.json ? `${JSON.stringify(surveyJson(view), finite, 2)}\n` : surveyText(view, painter(terminal)))
+  terminal.out(
+    given.json ? `${JSON.stringify(surveyJson(view), finite, 2)}\n` : surveyText(view, painter(terminal)),
+  )
   return found.census.damaged > 0 || connection.lost.length > 0 ? EXIT.found : EXIT.fine
-}
-
-/** @throws UsageError */
-function checked(namespace: string): void {
-  try {
-    checkNamespace(namespace, '--namespace')
-  } catch (error) {
-    throw new UsageError((error as Error).message)
-  }
 }
 
 /** JSON has no Infinity: what never ends is null. */

@@ -38,7 +38,11 @@ export interface EnvelopeFacts {
   readonly negative: boolean
   readonly payloadBytes: number
   /** `current`: null when there is none. */
-  readonly tags: readonly { readonly name: string; readonly version: number; readonly current: number | null }[]
+  readonly tags: readonly {
+    readonly name: string
+    readonly version: number
+    readonly current: number | null
+  }[]
 }
 
 const MOST_BUCKETS = 1024
@@ -105,7 +109,12 @@ class Place {
     if (content === null) return undefined
     const bytes = (content as Buffer | undefined)?.length ?? 0
     const ttlMs = Number(ttl) < 0 ? Number.POSITIVE_INFINITY : Number(ttl)
-    return { redisKey: decodeName(Buffer.from(key as Buffer)), content: content as Buffer | undefined, bytes, ttlMs }
+    return {
+      redisKey: decodeName(Buffer.from(key as Buffer)),
+      content: content as Buffer | undefined,
+      bytes,
+      ttlMs,
+    }
   }
 }
 
@@ -119,16 +128,28 @@ async function explained(
   namespace: string,
   clock: () => number,
 ): Promise<Explained> {
-  if (content === undefined) return { ...NOTHING, state: 'foreign', because: 'what stands there is no string' }
+  if (content === undefined)
+    return { ...NOTHING, state: 'foreign', because: 'what stands there is no string' }
   const entry = readEntry(content)
   if (entry.kind === 'foreign')
-    return { ...NOTHING, state: 'foreign', because: "no envelope of hitpath; with foreign: 'msgpack' a read tries to decode it" }
+    return {
+      ...NOTHING,
+      state: 'foreign',
+      because: "no envelope of hitpath; with foreign: 'msgpack' a read tries to decode it",
+    }
   if (entry.kind === 'format')
-    return { ...NOTHING, state: 'damaged', because: `an envelope of format ${entry.format}, which this version does not read` }
+    return {
+      ...NOTHING,
+      state: 'damaged',
+      because: `an envelope of format ${entry.format}, which this version does not read`,
+    }
   if (entry.kind === 'damaged') return { ...NOTHING, state: 'damaged', because: entry.why }
   const { head, value } = entry
   const tagNames = head.tags.map(({ name }) => name)
-  const [epoch, versionOf] = await Promise.all([versions.epoch(namespace), versions.tags(namespace, tagNames)])
+  const [epoch, versionOf] = await Promise.all([
+    versions.epoch(namespace),
+    versions.tags(namespace, tagNames),
+  ])
   const nowMs = clock()
   const { name, shape } = typeOfValue(value)
   const envelope: EnvelopeFacts = {
@@ -158,10 +179,13 @@ export function oneKeyText(one: OneKey, paint: Paint): string {
   const rows: [string, string][] = [
     ['key in Redis', plain(one.redisKey)],
     ['state', `${paint(good ? 'green' : 'yellow', one.state)}: ${plain(one.because)}`],
-    ['bytes', `${bytesText(one.bytes)}, the server keeps them ${lasting(one.ttlMs)}`],
+    ['bytes', `${bytesText(one.bytes)}, kept by the server ${lasting(one.ttlMs)}`],
   ]
   if (one.strayBucket !== undefined)
-    rows.push(['bucket', `${one.strayBucket}: its writers use another number of buckets; tags are not judged right without --buckets`])
+    rows.push([
+      'bucket',
+      `${one.strayBucket}: its writers use another number of buckets; tags are not judged right without --buckets`,
+    ])
   if (one.envelope !== undefined) rows.push(...envelopeRows(one.envelope))
   if (one.type !== undefined)
     rows.push(['type', one.shape === undefined ? one.type : `${one.type} [${one.shape.join(', ')}]`])
@@ -170,22 +194,25 @@ export function oneKeyText(one: OneKey, paint: Paint): string {
 }
 
 function envelopeRows(envelope: EnvelopeFacts): [string, string][] {
-  const { version, epoch, currentEpoch, freshForMs, deadInMs, factoryMs, compressed, payloadBytes, tags } = envelope
+  const { version, epoch, currentEpoch, freshForMs, deadInMs, factoryMs, compressed, payloadBytes, tags } =
+    envelope
   const cleared = epoch < currentEpoch ? `; cleared since, at ${currentEpoch}` : ''
   return [
     ['version', `${version} (${new Date(version / 1000).toISOString()})`],
     ['epoch', `${epoch}${cleared}`],
-    ['fresh', `for ${lasting(freshForMs)}`],
-    ['dead', `in ${lasting(deadInMs)}`],
+    ['fresh', lasting(freshForMs)],
+    ['served stale', deadInMs > freshForMs ? lasting(deadInMs) : 'not after that'],
     ['factory', factoryMs === 0 ? 'not known' : durationText(factoryMs)],
     ['payload', `${bytesText(payloadBytes)}${compressed ? ', stored deflated' : ''}`],
     ...tags.map(({ name, version: under, current }): [string, string] => {
-      const now = current === null ? 'not known now' : current > under ? `invalidated since, at ${current}` : 'holds'
+      const now =
+        current === null ? 'not known now' : current > under ? `invalidated since, at ${current}` : 'holds'
       return ['tag', `${plain(name, 80)} at ${under}: ${now}`]
     }),
   ]
 }
 
 function lasting(ms: number): string {
-  return ms < 0 ? `(over since ${durationText(-ms)})` : durationText(ms)
+  if (ms === Number.POSITIVE_INFINITY) return 'for ever'
+  return ms < 0 ? `no more, since ${durationText(-ms)}` : `for ${durationText(ms)} more`
 }

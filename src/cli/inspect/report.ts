@@ -22,7 +22,8 @@ export function surveyText(view: SurveyView, paint: Paint): string {
   else parts.push(block('namespaces', namespaceRows(census), paint))
   if (census.strangeKeys > 0)
     parts.push(indented([`${countText(census.strangeKeys)} keys look like hitpath's and are not`]))
-  if (namespace !== undefined && census.read + census.large + census.foreign > 0) parts.push(...details(view, paint))
+  if (namespace !== undefined && census.read + census.large + census.foreign > 0)
+    parts.push(...details(view, paint))
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }
 
@@ -60,11 +61,26 @@ function details(view: SurveyView, paint: Paint): string[] {
   const { kinds } = census
   const mean = census.read === 0 ? 0 : census.envelopeBytes / (census.read + census.large)
   const summary = columns([
-    ['keys', `${countText(kinds.string)} strings, ${countText(kinds.number)} numbers, ${countText(kinds.array)} arrays (digests)`],
-    ['now', `${states.fresh} fresh, ${states.stale} stale, ${states.expired} expired, ${states.tag} with an invalidated tag, ${states.cleared} cleared`],
-    ['stored', `${bytesText(census.envelopeBytes)}, ${bytesText(mean)} an entry; decoded ${bytesText(census.payloadBytes)}`],
-    ['formats', [...census.formats].map(([format, count]) => `${format}: ${countText(count)}`).join(', ') || 'none'],
-    ['besides', `${census.compressed} deflated, ${census.negative} negative, ${census.large} too large to read`],
+    [
+      'keys',
+      `${countText(kinds.string)} strings, ${countText(kinds.number)} numbers, ${countText(kinds.array)} arrays (digests)`,
+    ],
+    [
+      'now',
+      `${states.fresh} fresh, ${states.stale} stale, ${states.expired} expired, ${states.tag} with an invalidated tag, ${states.cleared} cleared`,
+    ],
+    [
+      'stored',
+      `${bytesText(census.envelopeBytes)}, ${bytesText(mean)} an entry; decoded ${bytesText(census.payloadBytes)}`,
+    ],
+    [
+      'formats',
+      [...census.formats].map(([format, count]) => `${format}: ${countText(count)}`).join(', ') || 'none',
+    ],
+    [
+      'besides',
+      `${census.compressed} deflated, ${census.negative} negative, ${census.large} too large to read`,
+    ],
     ['unreadable', `${census.damaged} damaged, ${census.foreign} foreign`],
   ])
   return [
@@ -76,12 +92,21 @@ function details(view: SurveyView, paint: Paint): string[] {
     block('bytes of an entry', histogramRows(census.sizes, SIZE_BOUNDS, bytesText), paint),
     block('time to live left', ttlRows(census), paint),
     block(`hottest by ${heatBy ?? ''}`, heatBy === undefined ? [] : hotRows(census.hottest()), paint),
-    block('unreadable, for example', census.suspects.map(({ key, why }) => `${plain(key, 100)}: ${plain(why)}`), paint),
+    block(
+      'unreadable, for example',
+      census.suspects.map(({ key, why }) => `${plain(key, 100)}: ${plain(why)}`),
+      paint,
+    ),
   ]
 }
 
 function ttlRows(census: Census): string[] {
-  return histogramRows([...census.ttls, census.neverExpires], [...TTL_BOUNDS, Number.POSITIVE_INFINITY], durationText, 'never ends')
+  return histogramRows(
+    [...census.ttls, census.neverExpires],
+    [...TTL_BOUNDS, Number.POSITIVE_INFINITY],
+    durationText,
+    'never ends',
+  )
 }
 
 function sizedRows(counts: ReadonlyMap<string, { count: number; bytes: number }>): string[] {
@@ -125,7 +150,12 @@ function histogramRows(
   const rows = counts.flatMap((count, i) => {
     if (count === 0) return []
     const bound = bounds[i]
-    const label = bound === undefined ? last : bound === Number.POSITIVE_INFINITY ? `more than ${text(bounds[i - 1] as number)}` : `up to ${text(bound)}`
+    const label =
+      bound === undefined
+        ? last
+        : bound === Number.POSITIVE_INFINITY
+          ? `more than ${text(bounds[i - 1] as number)}`
+          : `up to ${text(bound)}`
     return [[label, countText(count), '#'.repeat(Math.max(1, Math.round((count / most) * BAR)))]]
   })
   return columns(rows, [1])
@@ -146,7 +176,12 @@ export function surveyJson(view: SurveyView): object {
     target: view.shown,
     namespace: view.namespace ?? null,
     masters: view.masters,
-    walk: { complete: view.walk.complete, share: view.walk.share ?? null, interrupted: view.interrupted, limit: view.limit },
+    walk: {
+      complete: view.walk.complete,
+      share: view.walk.share ?? null,
+      interrupted: view.interrupted,
+      limit: view.limit,
+    },
     keysSeen: view.keys,
     strangeKeys: census.strangeKeys,
     namespaces: [...census.namespaces].map(([name, { buckets, epoch, ...counts }]) => ({
@@ -160,7 +195,8 @@ export function surveyJson(view: SurveyView): object {
 }
 
 function entriesJson({ census, states, heatBy }: SurveyView): object {
-  const { read, large, gone, compressed, negative, damaged, foreign, envelopeBytes, payloadBytes, kinds } = census
+  const { read, large, gone, compressed, negative, damaged, foreign, envelopeBytes, payloadBytes, kinds } =
+    census
   const sized = (counts: Census['types']) => Object.fromEntries(counts)
   return {
     entries: { read, large, gone, compressed, negative, damaged, foreign, envelopeBytes, payloadBytes },

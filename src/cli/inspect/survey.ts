@@ -96,7 +96,11 @@ export async function survey(connection: Connection, options: SurveyOptions): Pr
 }
 
 /** The keys that are meant; all of them are counted. */
-function sorted(keys: readonly Buffer[], { prefix, namespace, match }: SurveyOptions, census: Census): Found[] {
+function sorted(
+  keys: readonly Buffer[],
+  { prefix, namespace, match }: SurveyOptions,
+  census: Census,
+): Found[] {
   const found: Found[] = []
   for (const key of keys) {
     const parts = keyParts(prefix, key)
@@ -105,7 +109,11 @@ function sorted(keys: readonly Buffer[], { prefix, namespace, match }: SurveyOpt
       continue
     }
     if (match !== undefined && !(parts.name[0] === 's' && globMatches(match, parts.name.slice(1)))) continue
-    if (namespace !== undefined && parts.namespace !== namespace && !parts.namespace.startsWith(`${namespace}:`))
+    if (
+      namespace !== undefined &&
+      parts.namespace !== namespace &&
+      !parts.namespace.startsWith(`${namespace}:`)
+    )
       continue
     census.addKey(parts)
     found.push({ key, parts })
@@ -150,7 +158,8 @@ class NodeReader {
         this.#census.addSize(bytes)
       } else sized.push({ ...one, bytes })
     }
-    for (const batch of chunked(sized, sized.length, BATCH_BYTES, ({ bytes }) => bytes)) await this.#readValues(batch)
+    for (const batch of chunked(sized, sized.length, BATCH_BYTES, ({ bytes }) => bytes))
+      await this.#readValues(batch)
   }
 
   /** Undefined for what is no string. */

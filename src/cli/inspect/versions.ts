@@ -52,11 +52,19 @@ export class Versions {
   }
 
   /** Undefined when the node of the slot cannot be reached. */
-  async ask(slot: number, command: string, ...words: readonly (string | number | Buffer)[]): Promise<unknown> {
+  async ask(
+    slot: number,
+    command: string,
+    ...words: readonly (string | number | Buffer)[]
+  ): Promise<unknown> {
     return nodeOfSlot(this.#connection, this.#ranges, slot)?.ask(command, ...words)
   }
 
-  async askBytes(slot: number, command: string, ...words: readonly (string | number | Buffer)[]): Promise<unknown> {
+  async askBytes(
+    slot: number,
+    command: string,
+    ...words: readonly (string | number | Buffer)[]
+  ): Promise<unknown> {
     return nodeOfSlot(this.#connection, this.#ranges, slot)?.askBytes(command, ...words)
   }
 }
