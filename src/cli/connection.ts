@@ -18,7 +18,7 @@ import { clusterPlace } from './target.js'
 
 /** Of one question. */
 const ANSWER_MS = 5000
-const CONNECT_MS = 10_000
+const CONNECT_MS = 5000
 
 export type Word = string | number | Buffer
 

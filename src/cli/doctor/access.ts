@@ -115,8 +115,8 @@ export function judgeAccess({ user, by, denied, unknown }: AccessFacts): Finding
       code: 'ACL',
       level: 'note',
       found: `not known: ${unknown.map(shown).join(', ')}`,
-      why: 'this server does not say whether they are permitted, and trying them would write',
-      remedy: 'grant +@all to the keys of the caches, or look at ACL GETUSER',
+      why: 'neither the server nor a script says whether they are permitted, and they cannot be tried without a trace',
+      remedy: 'run the doctor as a user who may EVAL or ACL DRYRUN, or look at ACL GETUSER',
     })
   }
   if (findings.length > 0) return findings

@@ -108,7 +108,7 @@ export function judgeBus({ namespace, buckets }: BusFacts, busLength: number): F
         level: 'error',
         found: `the bus of ${namespace}#${broken.bucket} cannot be read: ${broken.error}`,
         why: 'processes do not hear of each other: first tiers serve what others changed until whenUnlinked ends it',
-        remedy: `redis-cli TYPE of the key: something else may use the prefix; or ACL SETUSER <user> +xread +xrevrange`,
+        remedy: `redis-cli TYPE of the key: something else may use the prefix; or ACL SETUSER <user> +xread +xrevrange +xrange +xlen +time`,
       },
     ]
   }

@@ -2,7 +2,7 @@
  * The survey of a namespace: walks its keys, reads values up to a bound, and fills a census.
  *
  * Always true: how hot an entry is, is asked for before anything else of it, since reading counts as use on servers before 7.2 (later ones
- * are told that it should not); at most 8 MiB of values are under way, and values of more than 4 MiB are not read.
+ * are told that it should not); at most 2 MiB of values are under way, of a node, and values of more than 4 MiB are not read.
  */
 import { timeReplyMs } from '../../coherence/server-clock.js'
 import { globMatches, scanGlob } from '../../l2/glob.js'
@@ -16,7 +16,7 @@ import type { Versions } from './versions.js'
 import { type Walk, walk } from './walk.js'
 
 const MAX_VALUE_BYTES = 4 * 2 ** 20
-const BATCH_BYTES = 8 * 2 ** 20
+const BATCH_BYTES = 2 * 2 ** 20
 
 export interface SurveyOptions {
   readonly prefix: string

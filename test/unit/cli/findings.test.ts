@@ -3,7 +3,7 @@ import { judgeAccess } from '../../../src/cli/doctor/access.js'
 import { type BucketBus, judgeBus, judgeReaders } from '../../../src/cli/doctor/bus.js'
 import { judgeBuckets, judgeCluster } from '../../../src/cli/doctor/cluster.js'
 import { commandsUsed } from '../../../src/cli/doctor/commands-used.js'
-import { judgeEngine } from '../../../src/cli/doctor/engine.js'
+import { judgeEngine, loadedEngine } from '../../../src/cli/doctor/engine.js'
 import { merged, ok } from '../../../src/cli/doctor/finding.js'
 import { type HostFacts, judgeHost } from '../../../src/cli/doctor/host.js'
 import { judgeClock, judgeClocks, judgeLatency, type Measures } from '../../../src/cli/doctor/measures.js'
@@ -287,6 +287,13 @@ describe('this machine', () => {
     expect(judgeEngine({ kind: 'portable', instructions: undefined, failures }, 'x64')[0]?.level).toBe(
       'warning',
     )
+  })
+
+  test('the engine of this process, and what it hashes with', async () => {
+    const engine = await loadedEngine()
+    expect(engine.kind).not.toBe('none')
+    if (engine.kind === 'native')
+      expect(engine.instructions).toMatch(/^(avx512|avx2|sse2|neon|sve|vsx|scalar|other)$/)
   })
 
   test('instructions of the processor', () => {
