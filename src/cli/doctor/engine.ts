@@ -9,15 +9,36 @@ export interface EngineFacts {
   readonly failures: readonly string[]
 }
 
+/** What is asked of src/native/binding.ts. */
+interface EngineModule {
+  readonly native: { readonly engine?: 'native' | 'portable'; instructions?(): string }
+  /** Throws what was tried when the native engine cannot be had. */
+  readonly bindingOf?: (engine: 'native') => unknown
+}
+
 /** The one place that asks src/native. A binary that cannot be loaded is an answer, and no error. */
 export async function loadedEngine(): Promise<EngineFacts> {
   try {
-    const { native } = await import('../../native/binding.js')
-    return { kind: 'native', instructions: native.instructions(), failures: [] }
+    const { native, bindingOf }: EngineModule = await import('../../native/binding.js')
+    const kind = native.engine ?? 'native'
+    const failures = kind === 'native' ? [] : failuresOf(() => bindingOf?.('native'))
+    return { kind, instructions: native.instructions?.(), failures }
   } catch (error) {
-    const { message } = error as Error
-    return { kind: 'none', instructions: undefined, failures: message.split('\n').map((line) => line.trim()) }
+    return { kind: 'none', instructions: undefined, failures: linesOf(error) }
   }
+}
+
+function failuresOf(load: () => unknown): string[] {
+  try {
+    load()
+    return []
+  } catch (error) {
+    return linesOf(error)
+  }
+}
+
+function linesOf(error: unknown): string[] {
+  return (error as Error).message.split('\n').map((line) => line.trim())
 }
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -39,6 +60,17 @@ export function judgeEngine({ kind, instructions, failures }: EngineFacts, arch:
         found: failures.join('; '),
         why: 'without an engine the package cannot be imported',
         remedy: 'npx cmake-js compile in node_modules/hitpath (needs a C++20 compiler and CMake)',
+      },
+    ]
+  }
+  if (kind === 'portable' && failures.length === 0) {
+    return [
+      {
+        code: 'ENGINE',
+        level: 'note',
+        found: 'the portable engine, since it was asked for; the native one can be loaded',
+        why: 'calls take several times as long, and there is no SharedCache',
+        remedy: 'HITPATH_ENGINE=auto',
       },
     ]
   }

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encodeEnvelope } from '../../../src/codec/envelope.js'
 import { RedisStore } from '../../../src/l2/redis-store.js'
 import { RedisCluster } from '../../support/cluster.js'
+import { RedisServer } from '../../support/redis-server.js'
+import { waitFor } from '../../support/wait.js'
 import { findings, hitpath, type Said } from '../../unit/cli/recording-terminal.js'
 
 const PROGRAM = join(import.meta.dirname, '..', '..', '..', 'dist', 'esm', 'cli.js')
@@ -130,6 +132,33 @@ describe('the program', () => {
     })
     await once(child, 'close')
     expect(err).toBe('')
+  })
+
+  test('Ctrl-C ends a walk, and shows what was seen until then', async () => {
+    const many = await RedisServer.start()
+    const fill = "for i = 1, 100000 do redis.call('SET', 'hp:{many#0}:e:s' .. i, 'x') end"
+    await many.command('eval', fill, 0)
+    const child = spawn(process.execPath, [
+      PROGRAM,
+      ...['inspect', '--redis', many.url, '--namespace', 'many', '--limit', '1000000'],
+    ])
+    try {
+      const closed = once(child, 'close')
+      let out = ''
+      child.stdout.on('data', (text) => {
+        out += text
+      })
+      await waitFor('the walk', async () => {
+        const clients = String(await many.command('client', 'list'))
+        return /\bcmd=(scan|strlen|pttl|get|object)/.test(clients) || child.exitCode !== null
+      })
+      child.kill('SIGINT')
+      expect(await closed).toEqual([0, null])
+      expect(out).toMatch(/entries read: (a sample \(interrupted\)|all of them)/)
+    } finally {
+      child.kill('SIGKILL')
+      await many.stop()
+    }
   })
 
   test('a server that is not there: exit code 1 and no stack', async () => {

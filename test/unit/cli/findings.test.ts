@@ -289,6 +289,11 @@ describe('this machine', () => {
     )
   })
 
+  test('a portable engine that was asked for is only noted', () => {
+    const asked = { kind: 'portable', instructions: undefined, failures: [] } as const
+    expect(judgeEngine(asked, 'x64')).toMatchObject([{ code: 'ENGINE', level: 'note' }])
+  })
+
   test('the engine of this process, and what it hashes with', async () => {
     const engine = await loadedEngine()
     expect(engine.kind).not.toBe('none')
