@@ -11,6 +11,7 @@ import { waitFor } from '../../support/wait.js'
 import { findings, hitpath, type Said } from '../../unit/cli/recording-terminal.js'
 
 const PROGRAM = join(import.meta.dirname, '..', '..', '..', 'dist', 'esm', 'cli.js')
+const PATIENT = ['--namespace', 'prices', '--config', join(import.meta.dirname, 'patient.yaml')]
 const ENTRIES = 60
 
 let cluster: RedisCluster
@@ -30,8 +31,8 @@ beforeAll(async () => {
 afterAll(() => cluster.stop())
 
 /** The program in a process of its own. */
-async function program(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Said> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { env: { ...process.env, ...env } })
+async function program(args: readonly string[]): Promise<Said> {
+  const child = spawn(process.execPath, [PROGRAM, ...args])
   let [out, err] = ['', '']
   child.stdout.on('data', (text) => {
     out += text
@@ -45,7 +46,7 @@ async function program(args: readonly string[], env: Readonly<Record<string, str
 
 describe('the doctor', () => {
   test('looks at every master, and at where the buckets lie', async () => {
-    const said = await hitpath(['doctor', '--json', '--redis', url, '--cluster', '--namespace', 'prices'])
+    const said = await hitpath(['doctor', '--json', '--redis', url, '--cluster', ...PATIENT])
     expect(findings(said, 'CLUSTER_STATE')).toMatchObject([
       { level: 'ok', found: expect.stringContaining('3 masters') },
     ])
@@ -114,7 +115,7 @@ describe('the program', () => {
   })
 
   test('doctor of a whole Cluster, without colours in a pipe', async () => {
-    const said = await program(['doctor', '--namespace', 'prices'], { HITPATH_REDIS_URL: url })
+    const said = await program(['doctor', '--redis', url, ...PATIENT])
     expect(said).toMatchObject({ code: 0, err: '' })
     expect(said.out).toContain('the Cluster is ok: 3 masters')
     expect(said.out).not.toContain('\u001b')

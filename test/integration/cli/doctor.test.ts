@@ -8,6 +8,8 @@ import { RedisServer } from '../../support/redis-server.js'
 import { Sentinel } from '../../support/sentinel.js'
 import { findings, hitpath, type Said } from '../../unit/cli/recording-terminal.js'
 
+const PATIENT = join(import.meta.dirname, 'patient.yaml')
+
 let server: RedisServer
 let folder: string
 
@@ -22,7 +24,7 @@ afterAll(async () => {
 })
 
 function doctor(url: string, ...more: string[]): Promise<Said> {
-  return hitpath(['doctor', '--json', '--redis', url, '--namespace', 'prices', ...more])
+  return hitpath(['doctor', '--json', '--redis', url, '--namespace', 'prices', '--config', PATIENT, ...more])
 }
 
 function urlOf(user: string, password: string): string {
@@ -238,7 +240,7 @@ test('the environment names the server, so that the password is in no list of pr
 
 test('as text it says what was found, why and what to do', async () => {
   await server.command('config', 'set', 'maxmemory-policy', 'allkeys-lru')
-  const { out } = await hitpath(['doctor', '--redis', server.url])
+  const { out } = await hitpath(['doctor', '--redis', server.url, '--config', PATIENT])
   expect(out).toMatch(/warning {2}maxmemory .*allkeys-lru/)
   expect(out).toMatch(/why: it may evict the keys that order a namespace/)
   expect(out).toMatch(/do: {2}CONFIG SET maxmemory-policy volatile-lru/)

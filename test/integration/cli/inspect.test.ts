@@ -20,7 +20,7 @@ beforeAll(async () => {
       { tags, ttl: '10m' },
     )
   }
-  for (let i = 0; i < 10; i++) await cache.set(i, { bid: i, ask: i + 1 }, { ttl: '30s' })
+  for (let i = 0; i < 10; i++) await cache.set(i, { bid: i, ask: i + 1 }, { ttl: '10m' })
   await cache.set(Float32Array.of(1, 2), new Float32Array(4096), { ttl: Number.POSITIVE_INFINITY })
   await cache.set('model:a', '\u001b[31mred', { grace: '1h' })
   await cache.invalidateTag('odd')

@@ -4,6 +4,8 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { encodeEnvelope } from '../../../src/codec/envelope.js'
+import { RedisServer } from '../../support/redis-server.js'
 
 const root = join(import.meta.dirname, '..', '..', '..')
 let folder: string
@@ -53,4 +55,26 @@ test('without a binary the doctor names what it looked for, and goes on', () => 
   expect(out).toContain('hitpath.node')
   expect(out).toMatch(/(error|warning) +.*(binary|engine)/)
   expect(out).toContain('ECONNREFUSED')
+})
+
+test.each(['ioredis', 'ioredis6'])('with %s both commands work', async (client) => {
+  const program = installed(client, ['build/Release/hitpath.node'], ['msgpackr', 'yaml'])
+  symlinkSync(join(root, 'node_modules', client), join(folder, client, 'node_modules', 'ioredis'), 'junction')
+  const server = await RedisServer.start()
+  try {
+    await server.command('set', 'hp:{prices#0}:e:sa', encodeEnvelope({ freshUntil: Infinity }, { bid: 1 }))
+    const target = ['--redis', server.url, '--namespace', 'prices', '--json']
+    const doctor = run(program, 'doctor', ...target, '--config', join(import.meta.dirname, 'patient.yaml'))
+    expect(doctor).toMatchObject({ code: 0, err: '' })
+    expect(JSON.parse(doctor.out).counts).toMatchObject({ error: 0, warning: 0 })
+    const inspect = run(program, 'inspect', ...target)
+    expect(JSON.parse(inspect.out)).toMatchObject({
+      entries: { read: 1, damaged: 0 },
+      types: { object: { count: 1 } },
+    })
+    const one = run(program, 'inspect', ...target, '--key', 'a')
+    expect(JSON.parse(one.out)).toMatchObject({ state: 'fresh', value: '{ bid: 1 }' })
+  } finally {
+    await server.stop()
+  }
 })
