@@ -36,6 +36,8 @@ const entries = {
   keyv: 'compat/keyv/index.js',
   'cache-manager': 'compat/cache-manager/index.js',
 }
+/** Programs: nobody imports them, so they are ES modules only. What they load late lies in a folder of their name. */
+const programs = { cli: 'cli/main.js' }
 
 const COMMENTS = { annotation: true, jsdoc: false, legal: false }
 
@@ -60,6 +62,7 @@ for (const [name, source] of Object.entries(entries)) {
   await bundle('esm', name, source, [builtins()])
   await bundle('cjs', name, source, [builtins(), { name: 'here', resolveId: hereOfCommonJs }])
 }
+for (const [name, source] of Object.entries(programs)) await bundle('esm', name, source, [builtins()])
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(join(staged, 'dist'), join(root, 'dist'))
 rmSync(staged, { recursive: true, force: true })
@@ -99,8 +102,10 @@ async function bundle(format, name, source, plugins) {
       external: (id) => !/^(node:|\0|\.|\/|[A-Za-z]:)/.test(id),
       plugins,
     })
-    await build.write({ dir: join(staged, 'dist', format), format, exports: 'named', comments: COMMENTS })
-    if (format === 'esm') aliasExports(join(staged, 'dist', format, `${name}.js`))
+    const chunkFileNames = `${name}/[name].js`
+    const output = { dir: join(staged, 'dist', format), format, exports: 'named', comments: COMMENTS, chunkFileNames }
+    await build.write(output)
+    if (format === 'esm' && name in entries) aliasExports(join(staged, 'dist', format, `${name}.js`))
     await build.close()
   } catch (error) {
     fail(`the ${format} bundle of ${name} failed: ${error.message}`)

@@ -34,6 +34,7 @@ const NEEDED = [
   'package.json',
   prebuiltPath(),
   'dist/esm/index.js',
+  'dist/esm/cli.js',
   'dist/esm/index.d.ts',
   'dist/cjs/index.js',
   'dist/cjs/index.d.ts',
@@ -180,6 +181,7 @@ function runPrograms(consumer, environment) {
     run(consumer, process.execPath, [program], environment)
     console.log(`ran ${program}`)
   }
+  run(consumer, process.execPath, [join('node_modules', 'hitpath', 'dist', 'esm', 'cli.js'), 'doctor'])
 }
 
 function checkTypes(consumer) {
