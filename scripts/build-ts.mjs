@@ -32,7 +32,7 @@ if (newest(inputs) <= modifiedMs(stamp)) process.exit(0)
 /** Entries of the package, by the name of their file. */
 const entries = { index: 'index.js', 'lru-cache': 'compat/lru-cache/index.js' }
 /** Programs: nobody imports them, so they are ES modules only. What they load late lies in a folder of their name. */
-const programs = { cli: 'cli/main.js' }
+const programs = { cli: 'cli/main.js', 'cli-bench': 'cli/bench/contender.js' }
 
 const startedMs = Date.now()
 compile('esm', 'module')
