@@ -4,7 +4,7 @@ import { type Command, EXIT, type ExitCode, integerGiven, parseOptions, UsageErr
 import { columns, countText, painter, type Terminal } from '../terminal.js'
 import { version } from '../version.js'
 import { conclusion, type Judged, judged, nsText, sentence } from './advice.js'
-import { Contenders, type Plan } from './comparison.js'
+import { Contenders, type Outcome, type Plan } from './comparison.js'
 import { FLOOR, moduleOf, NAMES } from './peers.js'
 import { CASES, type Case } from './protocol.js'
 
@@ -14,6 +14,11 @@ const OPTIONS = {
   window: { value: 'RxC', text: 'rows and columns of a float64 array as a key (default 60x5)' },
   peer: { value: 'NAME', multiple: true, text: `only against these: ${NAMES.slice(1).join(', ')}` },
   seconds: { value: 'N', text: 'about how long to measure (default 20)' },
+  limit: {
+    value: 'CASE=RATIO',
+    multiple: true,
+    text: `fail when hitpath takes more than RATIO of the time of the fastest other; cases: ${CASES.join(', ')}`,
+  },
   json: { text: 'figures for machines, every round included' },
 } as const
 
@@ -32,14 +37,19 @@ export const bench: Command = {
   purpose:
     'Measures hits and writes of hitpath in turn with the caches that are installed in this folder, each in a process of its own, and says in plain words whether hitpath pays for your sizes and keys. A bare Map, which neither expires nor evicts, is the floor.',
   options: OPTIONS,
-  examples: ['npx hitpath bench', 'npx hitpath bench --entries 1000000 --key-length 48 --peer lru-cache'],
+  examples: [
+    'npx hitpath bench',
+    'npx hitpath bench --peer lru-cache --limit hit-built=0.8',
+    'npx hitpath bench --entries 1000000 --key-length 48 --peer lru-cache',
+  ],
   notes:
-    'Caches other than hitpath get md5 of the bytes for an array. Times are medians of rounds that ran side by side; run it where nothing else runs. Exit code 0; 2 for wrong use.',
+    'Caches other than hitpath get md5 of the bytes for an array. Times are medians of rounds that ran side by side; run it where nothing else runs. A limit that is missed is measured again, twice as long, before it counts. Exit code 0; 1 when a limit is missed; 2 for wrong use.',
   run,
 }
 
 async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const given = parseOptions(OPTIONS, args)
+  const limits = limitsOf(given.limit)
   const modules = modulesFor(given.peer)
   const plan = planOf(given, modules.size)
   const contenders = new Contenders(modules, plan, terminal.signal)
@@ -47,9 +57,12 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
   const raw: unknown[] = []
   try {
     for (const [i, which] of CASES.entries()) {
-      const outcome = await contenders.measure(which, plan, (round) =>
-        terminal.progress(`[${i + 1}/${CASES.length}] ${TITLES[which]}, round ${round} of ${plan.rounds}`),
-      )
+      const measure = (rounds: number): Promise<Outcome> =>
+        contenders.measure(which, { ...plan, rounds }, (round) =>
+          terminal.progress(`[${i + 1}/${CASES.length}] ${TITLES[which]}, round ${round} of ${rounds}`),
+        )
+      let outcome = await measure(plan.rounds)
+      if (isMissed(judged(outcome), limits)) outcome = await measure(2 * plan.rounds)
       results.push(judged(outcome))
       raw.push({ case: which, rounds: Object.fromEntries(outcome.rounds), noise: outcome.noise })
     }
@@ -63,7 +76,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
     const machine = { cpu: cpus()[0]?.model, node: process.version, hitpath: version() }
     const summary = results.map((each) => ({ ...each, medians: Object.fromEntries(each.medians) }))
     terminal.out(`${JSON.stringify({ machine, setting, summary, raw }, null, 2)}\n`)
-    return EXIT.fine
+    return complain(results, limits, terminal)
   }
   const paint = painter(terminal)
   const names = [...modules.keys()]
@@ -85,7 +98,40 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
       '',
     ].join('\n'),
   )
-  return EXIT.fine
+  return complain(results, limits, terminal)
+}
+
+type Limits = ReadonlyMap<Case, number>
+
+function isMissed({ which, rival }: Judged, limits: Limits): boolean {
+  const limit = limits.get(which)
+  return limit !== undefined && !(rival !== undefined && rival.ratio <= limit)
+}
+
+/** A sentence for each limit that is missed. */
+function complain(results: readonly Judged[], limits: Limits, terminal: Terminal): ExitCode {
+  const missed = results.filter((each) => isMissed(each, limits))
+  for (const { which, rival } of missed) {
+    const found =
+      rival === undefined
+        ? 'no other cache is installed here to compare with'
+        : `it takes ${rival.ratio.toFixed(2)} of the time of ${rival.name}`
+    terminal.err(`${which}: ${found}; the limit is ${limits.get(which)}\n`)
+  }
+  return missed.length === 0 ? EXIT.fine : EXIT.found
+}
+
+function limitsOf(given: readonly string[] = []): Limits {
+  return new Map(
+    given.map((text) => {
+      const [, name, ratio] = /^([\w-]+)=(\d+(?:\.\d+)?)$/.exec(text) ?? []
+      const which = CASES.find((each) => each === name)
+      if (which !== undefined && Number(ratio) > 0) return [which, Number(ratio)] as const
+      throw new UsageError(
+        `--limit is CASE=RATIO, with a case of ${CASES.join(', ')}; got ${JSON.stringify(text)}`,
+      )
+    }),
+  )
 }
 
 function noiseLine(results: readonly Judged[]): string {

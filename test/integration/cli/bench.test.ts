@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -54,11 +56,33 @@ describe('npx hitpath bench', () => {
     expect(summary[0].hitpathNs).toBeGreaterThan(0)
   })
 
+  it('fails with a sentence when a limit is missed, and only then', async () => {
+    const generous = await hitpath('bench', ...SMALL, '--limit', 'array=1000')
+    const impossible = await hitpath('bench', ...SMALL, '--limit', 'array=0.000001')
+
+    expect([generous.code, generous.err]).toEqual([0, ''])
+    expect(impossible.code).toBe(1)
+    expect(impossible.err).toMatch(/^array: it takes 0\.\d\d of the time of .*; the limit is 0\.000001\n$/)
+  })
+
+  it('has every option that the recipe for CI uses', async () => {
+    const recipe = parse(readFileSync(join(ROOT, 'src/recipes/cache-targets.yml'), 'utf8'))
+    const commands: string[] = recipe.jobs.targets.steps.flatMap(({ run }: { run?: string }) =>
+      run?.startsWith('npx hitpath bench') ? [run] : [],
+    )
+    const used = commands.flatMap((command) => [...command.matchAll(/--[\w-]+/g)].map(([option]) => option))
+    const { out } = await hitpath('bench', '--help')
+
+    expect(commands).toHaveLength(2)
+    for (const option of used) expect(out).toContain(`  ${option} `)
+  })
+
   it('refuses what it does not know', async () => {
     const wrong = [
       ['--peer', 'nothing'],
       ['--window', '5by5'],
       ['--entries', '3'],
+      ['--limit', 'hit=0.5'],
     ]
     for (const args of wrong) {
       const { code, err } = await hitpath('bench', ...args)
