@@ -111,7 +111,7 @@ export class Ages {
     this.starts.fill(0)
     this.ttls.fill(0)
     this.#fresh.fill(0)
-    for (const timer of this.timers ?? []) clearTimeout(timer as never)
+    for (const timer of this.timers ?? []) if (timer !== undefined) clearTimeout(timer as never)
     this.timers?.fill(undefined)
   }
 

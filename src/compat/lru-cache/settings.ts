@@ -2,6 +2,10 @@
 import { checkOptions, isPositiveInteger } from './options.js'
 import type * as Types from './types.js'
 
+/** `performance` where there is one when this is loaded. */
+const clock: Types.Perf =
+  typeof performance === 'object' && performance && typeof performance.now === 'function' ? performance : Date
+
 export class Settings<K extends {}, V extends {}, FC> {
   readonly #max: number
   readonly #maxSize: number
@@ -32,7 +36,7 @@ export class Settings<K extends {}, V extends {}, FC> {
   /** @throws TypeError with lru-cache's words for options that it refuses */
   constructor(given: Types.OptionsBase<K, V, FC>) {
     checkOptions(given)
-    const { max = 0, maxSize = 0, ttlResolution = 1, backgroundFetchSize = 1, perf = performance } = given
+    const { max = 0, maxSize = 0, ttlResolution = 1, backgroundFetchSize = 1, perf = clock } = given
     this.#max = max
     this.#maxSize = maxSize
     this.#perf = perf
