@@ -1,5 +1,6 @@
 /**
- * Keys to small numbers: the part of a LocalCache that knows keys, for caches that keep order and values in arrays of their own.
+ * Keys to small numbers: the part of a LocalCache that knows keys and chooses what leaves, by XG, for caches that keep order and values in
+ * arrays of their own.
  *
  * Strings and numbers are themselves. Every other value is a key by its identity, as in a Map: it gets a number of its own while it
  * is in, under which the native side knows it. Always true: `find` gives a slot exactly while the key was taken and not let go, and
@@ -9,8 +10,6 @@ import { randomBytes } from 'node:crypto'
 import { HitpathError } from '../errors.js'
 import { doubles, native, scratch, words } from '../native/binding.js'
 import {
-  BIT_PEEK,
-  FLAG_LRU,
   FORM_DIGEST,
   FORM_NUMBER,
   KEY_LONG,
@@ -37,7 +36,6 @@ export class KeySlots {
   readonly slots: number
   readonly #engine: Engine
   readonly #front: Front
-  readonly #bits: number
   /** Strings of which the native side keeps a digest only, by slot. */
   readonly #long = new Map<number, string>()
   /** Keys that are neither string nor number, and the number that each goes by. */
@@ -46,15 +44,9 @@ export class KeySlots {
   /** Whether the last `take` put its key in. */
   added = false
 
-  /**
-   * @param policy `xg`: finds count as hits, and `victim` chooses by them.
-   * @throws HitpathError OUT_OF_MEMORY
-   */
-  constructor(capacity: number, policy: 'lru' | 'xg') {
-    this.#bits = policy === 'xg' ? 0 : BIT_PEEK
-    // Exact LRU keeps no counters and no ghosts; its order is not used, since finds do not touch.
-    const flags = policy === 'lru' ? FLAG_LRU : 0
-    const config = [1, capacity, ARENA_BYTES, Infinity, flags, 0] as const
+  /** @throws HitpathError OUT_OF_MEMORY */
+  constructor(capacity: number) {
+    const config = [1, capacity, ARENA_BYTES, Infinity, 0, 0] as const
     const region = createRegion(native.regionBytes(...config))
     native.create(new Uint8Array(region), randomBytes(16), ...config)
     const token = native.open(new Uint8Array(region))
@@ -71,34 +63,33 @@ export class KeySlots {
       const slot = this.#front.lookup(key)
       return slot >= 0 ? slot : this.#findString(key)
     }
-    if (!this.#stage(key, this.#bits)) return NOWHERE
+    if (!this.#stage(key)) return NOWHERE
     native.findStaged()
     const slot = words[STAGING_SLOT / 4] as number
     return slot === NO_SLOT ? NOWHERE : slot
   }
 
   /**
-   * The slot of a key, and whether it had none: `added`. Then the key in `victim`, unless NOWHERE, is let go first.
+   * The slot of a key, and whether it had none: `added`.
    * @throws HitpathError TOO_LARGE, OUT_OF_MEMORY
    */
-  take(key: unknown, victim: number, victimKey: unknown): number {
+  take(key: unknown): number {
     this.added = false
     if (typeof key === 'string') {
       const slot = this.#front.lookup(key)
       if (slot >= 0) return slot
       this.#engine.begin(0)
-      words[STAGING_COUNT / 4] = victim
+      words[STAGING_COUNT / 4] = NO_SLOT
       native.takeString(key)
     } else {
       if (typeof key !== 'number' && !this.#others.has(key)) this.#others.set(key, this.#nextOther++)
-      this.#stage(key, 0)
-      words[STAGING_COUNT / 4] = victim
+      this.#stage(key)
+      words[STAGING_COUNT / 4] = NO_SLOT
       native.takeStaged()
     }
     this.#engine.check()
     const slot = words[STAGING_SLOT / 4] as number
     this.added = words[STAGING_COUNT / 4] === 0
-    if (this.added && victim !== NOWHERE) this.#forget(victim, victimKey)
     if (words[STAGING_FORM / 4] === KEY_LONG) this.#long.set(slot, key as string)
     return slot
   }
@@ -108,10 +99,6 @@ export class KeySlots {
     this.#engine.begin(0)
     words[STAGING_COUNT / 4] = slot
     native.eraseAt()
-    this.#forget(slot, key)
-  }
-
-  #forget(slot: number, key: unknown): void {
     if (typeof key === 'string') {
       if (this.#long.size !== 0) this.#long.delete(slot)
     } else if (typeof key !== 'number') {
@@ -140,7 +127,7 @@ export class KeySlots {
   }
 
   #findString(key: string): number {
-    this.#engine.begin(this.#bits)
+    this.#engine.begin(0)
     native.findString(key)
     const slot = words[STAGING_SLOT / 4] as number
     if (slot === NO_SLOT) return NOWHERE
@@ -150,8 +137,8 @@ export class KeySlots {
   }
 
   /** Begins a call on a key that is no string. False when it has no number, so is not in. */
-  #stage(key: unknown, bits: number): boolean {
-    this.#engine.begin(bits)
+  #stage(key: unknown): boolean {
+    this.#engine.begin(0)
     if (typeof key === 'number') {
       words[STAGING_FORM / 4] = FORM_NUMBER
       doubles[STAGING_EXTRA / 8] = key

@@ -13,54 +13,66 @@ export interface Timing {
   readonly ttlResolution: number
 }
 
+/** A timer of setTimeout. */
+type Timer = object
+
 const MAX_UINT32 = 0xffff_ffff
 
 export class Ages {
   readonly #timing: Timing
-  /** Of slot i: when it was set at 2i, its ttl at 2i + 1; 0 for none. */
-  #times: Float64Array<ArrayBuffer>
+  /** By slot; 0 for none, NaN where lru-cache has an array that does not reach so far. */
+  starts: Float64Array<ArrayBuffer>
+  ttls: Float64Array<ArrayBuffer>
   #fresh: Uint32Array<ArrayBuffer>
   #now = 0
-  #origin: number
-  readonly #timers: Map<number, NodeJS.Timeout> | undefined
+  /** The first reading of the clock. */
+  #origin = Number.NaN
+  /** By slot, of entries that somebody is told of. */
+  readonly timers: (Timer | undefined)[] | undefined
   readonly #onDue: (slot: number) => void
 
-  /** With `onDue`, it is told of each entry once its time is over. */
-  constructor(timing: Timing, slots: number, onDue: ((slot: number) => void) | undefined) {
+  /**
+   * @param max entries that lru-cache has an array for
+   * @param onDue is told of each entry once its time is over
+   */
+  constructor(timing: Timing, slots: number, max: number, onDue: ((slot: number) => void) | undefined) {
     this.#timing = timing
-    this.#times = new Float64Array(2 * slots)
+    this.starts = new Float64Array(slots).fill(Number.NaN, max)
+    this.ttls = new Float64Array(slots).fill(Number.NaN, max)
     this.#fresh = new Uint32Array(slots)
-    this.#origin = timing.perf.now()
-    this.#timers = onDue === undefined ? undefined : new Map()
+    this.timers = onDue === undefined ? undefined : new Array(max).fill(undefined)
     this.#onDue = onDue ?? (() => {})
   }
 
   grow(slots: number): void {
-    const times = new Float64Array(2 * slots)
-    times.set(this.#times)
-    this.#times = times
-    const fresh = new Uint32Array(slots)
+    const { length } = this.starts
+    const [starts, ttls, fresh] = [new Float64Array(slots), new Float64Array(slots), new Uint32Array(slots)]
+    starts.set(this.starts)
+    ttls.set(this.ttls)
     fresh.set(this.#fresh)
+    this.starts = starts.fill(Number.NaN, length)
+    this.ttls = ttls.fill(Number.NaN, length)
     this.#fresh = fresh
   }
 
   startOf(slot: number): number {
-    return this.#times[2 * slot] as number
+    return this.starts[slot] as number
   }
 
   ttlOf(slot: number): number {
-    return this.#times[2 * slot + 1] as number
+    return this.ttls[slot] as number
   }
 
   begin(slot: number, ttl: number, start: number | undefined): void {
-    this.#times[2 * slot + 1] = ttl
-    this.#start(slot, ttl === 0 ? 0 : (start ?? this.#timing.perf.now()), ttl)
+    const from = start === undefined ? this.#read() : start
+    this.ttls[slot] = ttl
+    this.#start(slot, ttl === 0 ? 0 : from, ttl)
   }
 
   /** The entry is as young as if it were set now. */
   renew(slot: number): void {
     const ttl = this.ttlOf(slot)
-    this.#start(slot, ttl === 0 ? 0 : this.#timing.perf.now(), ttl)
+    this.#start(slot, ttl === 0 ? 0 : this.#read(), ttl)
   }
 
   isStale(slot: number): boolean {
@@ -89,18 +101,18 @@ export class Ages {
 
   /** Nobody is told of this entry any more. */
   end(slot: number): void {
-    const timer = this.#timers?.get(slot)
-    if (timer === undefined) return
-    clearTimeout(timer)
-    this.#timers?.delete(slot)
+    const { timers } = this
+    if (timers?.[slot] === undefined) return
+    clearTimeout(timers[slot] as never)
+    timers[slot] = undefined
   }
 
   clear(): void {
-    this.#times.fill(0)
+    this.starts.fill(0)
+    this.ttls.fill(0)
     this.#fresh.fill(0)
-    if (this.#timers === undefined) return
-    for (const timer of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
+    for (const timer of this.timers ?? []) if (timer !== undefined) clearTimeout(timer as never)
+    this.timers?.fill(undefined)
   }
 
   now(): number {
@@ -115,24 +127,30 @@ export class Ages {
     return now
   }
 
+  #read(): number {
+    const now = this.#timing.perf.now()
+    if (Number.isNaN(this.#origin)) this.#origin = now
+    return now
+  }
+
   #start(slot: number, start: number, ttl: number): void {
-    this.#times[2 * slot] = start
+    this.starts[slot] = start
     const end = Math.floor(start + ttl - this.#origin) - 1
     this.#fresh[slot] = ttl && start ? Math.max(0, Math.min(MAX_UINT32, end)) : MAX_UINT32
     this.#schedule(slot, ttl)
   }
 
   #schedule(slot: number, ttl: number): void {
-    const timers = this.#timers
+    const { timers } = this
     if (timers === undefined) return
     this.end(slot)
     if (!ttl || ttl === Infinity) return
     const timer = setTimeout(() => {
-      timers.delete(slot)
+      timers[slot] = undefined
       if (this.isStale(slot)) this.#onDue(slot)
       else this.#schedule(slot, this.remaining(slot))
     }, ttl + 1)
     timer.unref?.()
-    timers.set(slot, timer)
+    timers[slot] = timer
   }
 }

@@ -1,7 +1,6 @@
 /** `fetch`: one call of fetchMethod a key at a time, and stale values served meanwhile where that is asked. */
 import type { Entries } from './entries.js'
-import { Fetch, type Fetching, runFetch } from './fetches.js'
-import { optional } from './options.js'
+import { beginFetch, type Fetching } from './fetches.js'
 import type { Settings } from './settings.js'
 import { NOWHERE } from './slots.js'
 import type * as Types from './types.js'
@@ -10,7 +9,12 @@ import type * as Types from './types.js'
 export interface Host<K, V, FC> {
   get(key: K, options: Types.GetOptions<K, V, FC>): V | undefined
   drop(key: K): void
-  store(key: K, value: V | Fetch<V>, options: Types.SetOptions<K, V, FC>, fetch: Fetch<V>): void
+  store(
+    key: K,
+    value: Types.Held<V>,
+    options: Types.SetOptions<K, V, FC>,
+    fetch: Types.BackgroundFetch<V>,
+  ): void
 }
 
 export class Fetcher<K extends {}, V extends {}, FC> {
@@ -30,6 +34,7 @@ export class Fetcher<K extends {}, V extends {}, FC> {
       },
       drop: host.drop,
       store: host.store,
+      call: (key, stale, options) => cache.fetchMethod?.(key, stale, options),
     }
   }
 
@@ -39,86 +44,85 @@ export class Fetcher<K extends {}, V extends {}, FC> {
     const { context, forceRefresh = false, status } = given
     const options = this.#optionsOf(given)
     const { allowStale } = options
-    if (status !== undefined) {
+    if (status) {
       status.op = 'fetch'
       status.key = key
       if (forceRefresh) status.forceRefresh = true
       status.cache = cache as never
     }
     if (cache.fetchMethod === undefined) {
-      if (status !== undefined) status.fetch = 'get'
+      if (status) status.fetch = 'get'
       return this.#host.get(key, options)
     }
     const entries = this.#entries
     const slot = entries.find(key)
     if (slot === NOWHERE) {
-      if (status !== undefined) status.fetch = 'miss'
-      return awaited(this.#begin(key, NOWHERE, options, context as FC))
+      if (status) status.fetch = 'miss'
+      return awaited(this.begin(key, NOWHERE, options, context as FC))
     }
     const held = entries.values[slot]
-    if (held instanceof Fetch) {
-      const serveStale = allowStale === true && held.stale !== undefined
-      if (status !== undefined) {
+    const under = entries.fetchOf(held)
+    if (under !== undefined) {
+      const serveStale = allowStale && under.__staleWhileFetching !== undefined
+      if (status) {
         status.fetch = 'inflight'
         if (serveStale) status.returnedStale = true
       }
-      return serveStale ? held.stale : awaited(held)
+      return serveStale ? under.__staleWhileFetching : awaited(under)
     }
     const stale = entries.isStale(slot)
     if (!forceRefresh && !stale) {
-      if (status !== undefined) status.fetch = 'hit'
+      if (status) status.fetch = 'hit'
       entries.order.use(slot)
       if (options.updateAgeOnGet) entries.ages?.renew(slot)
-      if (status !== undefined) entries.ages?.describe(slot, status as never)
-      return held
+      if (status) entries.ages?.describe(slot, status as never)
+      return held as V | undefined
     }
-    const fetch = this.#begin(key, slot, options, context as FC)
-    const serveStale = allowStale === true && fetch.stale !== undefined
-    if (status !== undefined) {
+    const fetch = this.begin(key, slot, options, context as FC)
+    const serveStale = allowStale && fetch.__staleWhileFetching !== undefined
+    if (status) {
       status.fetch = stale ? 'stale' : 'refresh'
       if (serveStale && stale) status.returnedStale = true
     }
-    return serveStale ? fetch.stale : awaited(fetch)
+    return serveStale ? fetch.__staleWhileFetching : awaited(fetch)
   }
 
+  /** What the method is given, every property of it. */
   #optionsOf(given: Types.FetchOptions<K, V, FC>): Types.FetchOptions<K, V, FC> {
     const cache = this.#cache
-    const { status, signal } = given
+    const {
+      allowStale = cache.allowStale,
+      updateAgeOnGet = cache.updateAgeOnGet,
+      noDeleteOnStaleGet = cache.noDeleteOnStaleGet,
+      ttl = cache.ttl,
+      noDisposeOnSet = cache.noDisposeOnSet,
+      size = 0,
+      sizeCalculation = cache.sizeCalculation,
+      noUpdateTTL = cache.noUpdateTTL,
+      noDeleteOnFetchRejection = cache.noDeleteOnFetchRejection,
+      allowStaleOnFetchRejection = cache.allowStaleOnFetchRejection,
+      allowStaleOnFetchAbort = cache.allowStaleOnFetchAbort,
+      ignoreFetchAbort = cache.ignoreFetchAbort,
+      status,
+      signal,
+    } = given
     return {
-      allowStale: given.allowStale ?? cache.allowStale,
-      updateAgeOnGet: given.updateAgeOnGet ?? cache.updateAgeOnGet,
-      noDeleteOnStaleGet: given.noDeleteOnStaleGet ?? cache.noDeleteOnStaleGet,
-      ttl: given.ttl ?? cache.ttl,
-      noDisposeOnSet: given.noDisposeOnSet ?? cache.noDisposeOnSet,
-      size: given.size ?? 0,
-      ...optional('sizeCalculation', given.sizeCalculation ?? cache.sizeCalculation),
-      noUpdateTTL: given.noUpdateTTL ?? cache.noUpdateTTL,
-      noDeleteOnFetchRejection: given.noDeleteOnFetchRejection ?? cache.noDeleteOnFetchRejection,
-      allowStaleOnFetchRejection: given.allowStaleOnFetchRejection ?? cache.allowStaleOnFetchRejection,
-      allowStaleOnFetchAbort: given.allowStaleOnFetchAbort ?? cache.allowStaleOnFetchAbort,
-      ignoreFetchAbort: given.ignoreFetchAbort ?? cache.ignoreFetchAbort,
-      ...optional('status', status),
-      ...optional('signal', signal),
-    }
+      ...{ allowStale, updateAgeOnGet, noDeleteOnStaleGet, ttl, noDisposeOnSet, size, sizeCalculation },
+      ...{ noUpdateTTL, noDeleteOnFetchRejection, allowStaleOnFetchRejection, allowStaleOnFetchAbort },
+      ...{ ignoreFetchAbort, status, signal },
+    } as Types.FetchOptions<K, V, FC>
   }
 
   /** A fetch stands where its entry is, without using it; a new one is an entry of its own. */
-  #begin(key: K, slot: number, options: Types.FetchOptions<K, V, FC>, context: FC): Fetch<V> {
+  begin(key: K, slot: number, options: Types.FetchOptions<K, V, FC>, context: FC): Types.BackgroundFetch<V> {
     const entries = this.#entries
-    const fetch = new Fetch<V>(slot === NOWHERE ? undefined : (entries.values[slot] as V))
+    const held = slot === NOWHERE ? undefined : entries.values[slot]
+    const under = entries.fetchOf(held)
+    if (under !== undefined) return under
     let at = slot
-    runFetch(
-      this.#ends,
-      fetch,
-      key,
-      () => at,
-      options,
-      (signal, fetchOptions) =>
-        this.#cache.fetchMethod?.(key, fetch.stale, { signal, options: fetchOptions, context }),
-    )
+    const fetch = beginFetch(this.#ends, key, held as V | undefined, () => at, options, context)
     if (slot === NOWHERE) {
-      const { status: _, ...untold } = options
-      this.#host.store(key, fetch, untold, fetch)
+      this.#host.store(key, fetch, { ...options, status: undefined } as never, fetch)
       at = entries.find(key)
     } else {
       entries.values[slot] = fetch
@@ -127,8 +131,8 @@ export class Fetcher<K extends {}, V extends {}, FC> {
   }
 }
 
-/** Somebody waits for this fetch. */
-function awaited<V>(fetch: Fetch<V>): Promise<V | undefined> {
-  fetch.awaited = true
-  return fetch.promise
+/** Somebody waits for this fetch, and is to hear of its failure. */
+function awaited<V>(fetch: Types.BackgroundFetch<V>): Promise<V | undefined> {
+  fetch.__returned = fetch
+  return fetch
 }

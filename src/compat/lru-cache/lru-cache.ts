@@ -1,21 +1,20 @@
 /**
- * lru-cache 11 over hitpath: the same constructor, methods, options, order, errors and reasons.
+ * lru-cache 11 in hitpath: the same constructor, methods, options, order, errors and reasons, down to the numbers of its slots.
  *
- * Keys that are strings or numbers are found natively, where a key built for the call is cheaper to find than in a Map; all else
- * that may be a key is one by its identity. Order, ages and values stand in arrays of this thread, so that what lru-cache
- * documents of them holds exactly: hits, stale reads, `updateAgeOnGet`, sizes, the order of every iteration.
+ * It is faster where a hit costs most, on keys that are built for the call and in caches larger than the processor's: front.ts finds a string
+ * by six of its characters, recency.ts moves hits in the order together. `policy: 'xg'` has the native side choose what leaves.
  */
 import type { Ages } from './ages.js'
 import { metrics, tracing } from './channels.js'
-import { Entries, type Held, servedOf } from './entries.js'
+import { Entries } from './entries.js'
 import { Fetcher } from './fetcher.js'
-import { Fetch } from './fetches.js'
-import { isPositiveInteger, optional } from './options.js'
+import { exposed, type Internals } from './internals.js'
+import { dumpOf, infoOf, keysOf, pairs, served, valuesOf } from './listing.js'
+import { warnUnbounded } from './options.js'
 import { Settings } from './settings.js'
 import { NOWHERE } from './slots.js'
 import type * as Types from './types.js'
-
-type DisposeReason = Types.DisposeReason
+import { Writer } from './writer.js'
 
 /** Values of calls that are given no options. */
 const NOTHING = Object.freeze({})
@@ -26,26 +25,41 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
 {
   readonly #entries: Entries<K, V>
   readonly #fetcher: Fetcher<K, V, FC>
-  readonly [Symbol.toStringTag] = 'LRUCache'
+  readonly #writer: Writer<K, V, FC>
+  readonly [Symbol.toStringTag]: string = 'LRUCache'
 
   /** @throws TypeError with lru-cache's words for options that it refuses */
   constructor(options: Types.Options<K, V, FC> | LRUCache<K, V, FC>) {
     const given = options as Types.OptionsBase<K, V, FC>
     super(given)
-    this.#entries = new Entries<K, V>({
-      max: this.max,
+    const entries = new Entries<K, V>(this, {
       policy: given.policy ?? 'lru',
       sized: this.maxEntrySize !== 0,
-      fetches: this.fetchMethod !== undefined,
-      dispose: this.dispose,
-      disposeAfter: this.disposeAfter,
+      fetches: !!this.fetchMethod,
     })
-    this.#fetcher = new Fetcher(this, this.#entries, {
+    this.#entries = entries
+    this.#writer = new Writer(this, entries, {
+      delete: (key) => this.delete(key),
+      drop: (key, reason) => this.#delete(key, reason),
+      trackAges: () => this.#trackAges(),
+    })
+    this.#fetcher = new Fetcher(this, entries, {
       get: (key, reading) => this.#get(key, reading),
-      drop: (key) => void this.#delete(key, 'fetch'),
-      store: (key, value, storing, fetch) => this.#set(key, value, storing, fetch),
+      drop: (key) => this.#delete(key, 'fetch'),
+      store: (key, value, storing, fetch) => this.#writer.set(key, value, storing, fetch),
     })
-    if (this.ttl !== 0) this.#trackAges()
+    if (this.ttl) this.#trackAges()
+    if (!this.ttlAutopurge && !this.max && !this.maxSize) warnUnbounded(LRUCache)
+  }
+
+  /**
+   * What is inside, under the names that lru-cache gives it. Not for programs, as there.
+   * @internal
+   */
+  static unsafeExposeInternals<K extends {}, V extends {}, FC = unknown>(
+    cache: LRUCache<K, V, FC>,
+  ): Internals<K, V, FC> {
+    return exposed(cache, cache.#entries, cache.#fetcher)
   }
 
   get calculatedSize(): Types.Size {
@@ -64,11 +78,11 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
     const slot = entries.find(key)
     if (slot < 0) return undefined
     const value = entries.values[slot]
-    if ((entries.ages !== undefined && entries.isStale(slot)) || value instanceof Fetch)
+    if ((entries.ages !== undefined && entries.isStale(slot)) || entries.fetchOf(value) !== undefined)
       return this.#getAt(slot, key, NOTHING)
     entries.order.use(slot)
     if (this.updateAgeOnGet) entries.ages?.renew(slot)
-    return value
+    return value as V
   }
 
   #getTold(key: K, options: Types.GetOptions<K, V, FC>): V | undefined {
@@ -77,7 +91,7 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
       key,
       status === options.status ? options : { ...options, status: status as never },
     )
-    if (status !== undefined) {
+    if (status) {
       if (value !== undefined) status.value = value
       publish(status)
     }
@@ -87,7 +101,7 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
   #get(key: K, options: Types.GetOptions<K, V, FC>): V | undefined {
     const slot = this.#entries.find(key)
     if (slot !== NOWHERE) return this.#getAt(slot, key, options)
-    if (options.status !== undefined) options.status.get = 'miss'
+    if (options.status) options.status.get = 'miss'
     return undefined
   }
 
@@ -100,19 +114,19 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
     } = options
     const entries = this.#entries
     const held = entries.values[slot]
-    const fetching = held instanceof Fetch
-    const value = fetching ? held.stale : held
-    if (status !== undefined) entries.ages?.describe(slot, status as never)
+    const fetching = entries.fetchOf(held) !== undefined
+    const value = entries.served(held)
+    if (status) entries.ages?.describe(slot, status as never)
     if (!entries.isStale(slot)) {
-      if (status !== undefined) status.get = fetching ? 'fetching' : 'hit'
+      if (status) status.get = fetching ? 'fetching' : 'hit'
       entries.order.use(slot)
       if (updateAgeOnGet) entries.ages?.renew(slot)
       return value
     }
     if (!fetching && !noDeleteOnStaleGet) this.#delete(key, 'expire')
-    if (status !== undefined) status.get = fetching ? 'stale-fetching' : 'stale'
+    if (status) status.get = fetching ? 'stale-fetching' : 'stale'
     if (!allowStale) return undefined
-    if (status !== undefined && value !== undefined) status.returnedStale = true
+    if (status && (!fetching || value !== undefined)) status.returnedStale = true
     return value
   }
 
@@ -123,8 +137,8 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
     const entries = this.#entries
     const slot = entries.find(key)
     const absent = slot === NOWHERE || (!allowStale && entries.isStale(slot))
-    const value = absent ? undefined : servedOf(entries.values[slot])
-    if (status !== undefined) {
+    const value = absent ? undefined : entries.served(entries.values[slot])
+    if (status) {
       if (absent) status.peek = slot === NOWHERE ? 'miss' : 'stale'
       else status.peek = value === undefined ? 'miss' : 'hit'
       if (value !== undefined) status.value = value
@@ -137,7 +151,7 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
   has(key: K, options: Types.HasOptions<K, V, FC> = NOTHING): boolean {
     const status = this.#status('has', key, options.status)
     const has = this.#has(key, options.updateAgeOnHas ?? this.updateAgeOnHas, status)
-    if (status !== undefined) publish(status)
+    if (status) publish(status)
     return has
   }
 
@@ -145,14 +159,14 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
     const entries = this.#entries
     const slot = entries.find(key)
     if (slot === NOWHERE) {
-      if (status !== undefined) status.has = 'miss'
+      if (status) status.has = 'miss'
       return false
     }
-    const held = entries.values[slot]
-    if (held instanceof Fetch && held.stale === undefined) return false
+    const fetch = entries.fetchOf(entries.values[slot])
+    if (fetch !== undefined && fetch.__staleWhileFetching === undefined) return false
     const stale = entries.isStale(slot)
     if (!stale && updateAge) entries.ages?.renew(slot)
-    if (status !== undefined) {
+    if (status) {
       status.has = stale ? 'stale' : 'hit'
       entries.ages?.describe(slot, status as never)
     }
@@ -172,116 +186,12 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
   set(key: K, value: V | undefined, options: Types.SetOptions<K, V, FC> = NOTHING): this {
     const status = this.#status('set', key, options.status)
     if (status === undefined) {
-      this.#set(key, value, options)
+      this.#writer.set(key, value, options)
       return this
     }
-    this.#set(key, value, { ...options, status })
+    this.#writer.set(key, value, { ...options, status })
     publish(status)
     return this
-  }
-
-  #set(key: K, value: Held<V> | undefined, options: Types.SetOptions<K, V, FC>, fetch?: Fetch<V>): void {
-    const { ttl = this.ttl, start, noDisposeOnSet = this.noDisposeOnSet, status } = options
-    const entries = this.#entries
-    if (value === undefined) {
-      if (status !== undefined) status.set = 'deleted'
-      this.#delete(key, 'delete')
-      return
-    }
-    if (status !== undefined && !(value instanceof Fetch)) status.value = value
-    const size = this.#sizeOf(key, value, options)
-    if (this.maxEntrySize !== 0 && size > this.maxEntrySize) {
-      this.#delete(key, 'set')
-      if (status !== undefined) {
-        status.set = 'miss'
-        status.maxEntrySizeExceeded = true
-      }
-      return
-    }
-    const slot = entries.place(key, value)
-    const isNew = entries.added
-    if (isNew) {
-      this.#addSize(slot, size, status)
-      this.#inserted(key, value, 'add', status)
-    } else {
-      this.#update(slot, key, value, size, noDisposeOnSet, status, fetch)
-    }
-    const ages = entries.ages ?? (ttl === 0 ? undefined : this.#trackAges())
-    if (ages !== undefined) {
-      if (isNew || !(options.noUpdateTTL ?? this.noUpdateTTL)) ages.begin(slot, ttl, start)
-      if (status !== undefined) ages.describe(slot, status as never)
-    }
-    if (!noDisposeOnSet) entries.settle()
-  }
-
-  #update(
-    slot: number,
-    key: K,
-    value: Held<V>,
-    size: number,
-    noDispose: boolean,
-    status: Types.Status<K, V, FC> | undefined,
-    fetch: Fetch<V> | undefined,
-  ): void {
-    const entries = this.#entries
-    entries.order.use(slot)
-    const held = entries.values[slot]
-    if (held === value) {
-      this.#inserted(key, value, 'update', status)
-      return
-    }
-    const old = servedOf(held)
-    if (!noDispose) {
-      if (held instanceof Fetch && held !== fetch) held.controller.abort(new Error('replaced'))
-      if (old !== undefined && old !== value) entries.tell(old, key, 'set')
-    }
-    entries.removeSize(slot)
-    this.#addSize(slot, size, status)
-    entries.values[slot] = value
-    if (status !== undefined && old !== undefined && !(value instanceof Fetch)) status.oldValue = old
-    this.#inserted(key, value, old === undefined ? 'add' : old === value ? 'update' : 'replace', status)
-  }
-
-  #inserted(
-    key: K,
-    value: Held<V>,
-    reason: Types.InsertReason,
-    status: Types.Status<K, V, FC> | undefined,
-  ): void {
-    if (status !== undefined && (reason === 'add' || !(value instanceof Fetch))) status.set = reason
-    if (!(value instanceof Fetch)) this.onInsert?.(value, key, reason)
-  }
-
-  #addSize(slot: number, size: number, status: Types.Status<K, V, FC> | undefined): void {
-    const entries = this.#entries
-    if (entries.sizes === undefined) return
-    entries.addSize(slot, size, this.maxSize)
-    if (status === undefined) return
-    status.entrySize = size
-    status.totalCalculatedSize = entries.totalSize
-  }
-
-  /** @throws TypeError for a size that is none */
-  #sizeOf(key: K, value: Held<V>, options: Types.SetOptions<K, V, FC>): number {
-    const { size, sizeCalculation = this.sizeCalculation } = options
-    if (this.#entries.sizes === undefined) {
-      if (size || sizeCalculation)
-        throw new TypeError('cannot set size without setting maxSize or maxEntrySize on cache')
-      return 0
-    }
-    if (isPositiveInteger(size)) return size
-    if (value instanceof Fetch) return this.backgroundFetchSize
-    if (!sizeCalculation) {
-      throw new TypeError(
-        'invalid size value (must be positive integer). ' +
-          'When maxSize or maxEntrySize is used, sizeCalculation or size must be set.',
-      )
-    }
-    if (typeof sizeCalculation !== 'function') throw new TypeError('sizeCalculation must be a function')
-    const calculated = sizeCalculation(value, key)
-    if (!isPositiveInteger(calculated))
-      throw new TypeError('sizeCalculation return invalid (expect positive integer)')
-    return calculated
   }
 
   /** Whether there was one. */
@@ -289,7 +199,7 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
     return this.#delete(key, 'delete')
   }
 
-  #delete(key: K, reason: DisposeReason): boolean {
+  #delete(key: K, reason: Types.DisposeReason): boolean {
     if (metrics.hasSubscribers) metrics.publish({ op: 'delete', delete: reason, key, cache: this })
     const deleted = this.#entries.remove(key, reason)
     this.#entries.settle()
@@ -307,9 +217,11 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
     try {
       while (entries.order.length > 0) {
         const slot = entries.order.oldest
-        const value = servedOf(entries.values[slot])
+        const fetch = entries.fetchOf(entries.values[slot])
+        const value = entries.served(entries.values[slot])
         entries.evict(slot)
-        if (value !== undefined) return value
+        // As lru-cache: of a fetch, only what is true.
+        if (fetch === undefined ? value !== undefined : value) return value
       }
       return undefined
     } finally {
@@ -334,9 +246,9 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
   memo(key: K, ...options: Types.MemoArguments<K, V, FC>): V {
     const given: Types.MemoOptions<K, V, FC> = options[0] ?? NOTHING
     const status = this.#status('memo', key, given.status)
-    if (status !== undefined && given.context) status.context = given.context
+    if (status && given.context) status.context = given.context
     const value = this.#memo(key, given, status)
-    if (status !== undefined) {
+    if (status) {
       status.value = value
       publish(status)
     }
@@ -347,13 +259,13 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
     const { memoMethod } = this
     if (memoMethod === undefined) throw new Error('no memoMethod provided to constructor')
     const { context, status: _, forceRefresh, ...options } = given
-    if (status !== undefined && forceRefresh) status.forceRefresh = true
+    if (status && forceRefresh) status.forceRefresh = true
     const present = this.#get(key, options)
     const refresh = forceRefresh || present === undefined
-    if (status !== undefined) status.memo = refresh ? 'miss' : 'hit'
+    if (status) status.memo = refresh ? 'miss' : 'hit'
     if (!refresh) return present
     const value = memoMethod(key, present, { options, context: context as FC })
-    this.#set(key, value, options)
+    this.#writer.set(key, value, options)
     return value
   }
 
@@ -377,7 +289,7 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
   ): Promise<T> {
     const traced = tracing.hasSubscribers === true
     const status = given.status ?? (traced || metrics.hasSubscribers ? {} : undefined)
-    if (status !== undefined && given.context) status.context = given.context
+    if (status && given.context) status.context = given.context
     const result = run(status === undefined || status === given.status ? given : { ...given, status })
     if (traced && status !== undefined) {
       status.trace = true
@@ -389,39 +301,33 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
   // ---- all of them ----
 
   /** From the most recently used to the least. */
-  *entries(): Generator<[K, V], void, unknown> {
-    for (const slot of this.#live(this.#entries.fromNewest(this.allowStale)))
-      yield [this.#entries.keys[slot] as K, this.#entries.values[slot] as V]
+  entries(): Generator<[K, V], void, unknown> {
+    return pairs(this.#entries, this.#fromNewest())
   }
-  *rentries(): Generator<[K, V], void, unknown> {
-    for (const slot of this.#live(this.#entries.fromOldest(this.allowStale)))
-      yield [this.#entries.keys[slot] as K, this.#entries.values[slot] as V]
+  rentries(): Generator<[K, V], void, unknown> {
+    return pairs(this.#entries, this.#fromOldest())
   }
-  *keys(): Generator<K, void, unknown> {
-    for (const slot of this.#live(this.#entries.fromNewest(this.allowStale)))
-      yield this.#entries.keys[slot] as K
+  keys(): Generator<K, void, unknown> {
+    return keysOf(this.#entries, this.#fromNewest())
   }
-  *rkeys(): Generator<K, void, unknown> {
-    for (const slot of this.#live(this.#entries.fromOldest(this.allowStale)))
-      yield this.#entries.keys[slot] as K
+  rkeys(): Generator<K, void, unknown> {
+    return keysOf(this.#entries, this.#fromOldest())
   }
-  *values(): Generator<V, void, unknown> {
-    for (const slot of this.#live(this.#entries.fromNewest(this.allowStale)))
-      yield this.#entries.values[slot] as V
+  values(): Generator<V, void, unknown> {
+    return valuesOf(this.#entries, this.#fromNewest())
   }
-  *rvalues(): Generator<V, void, unknown> {
-    for (const slot of this.#live(this.#entries.fromOldest(this.allowStale)))
-      yield this.#entries.values[slot] as V
+  rvalues(): Generator<V, void, unknown> {
+    return valuesOf(this.#entries, this.#fromOldest())
   }
   [Symbol.iterator](): Generator<[K, V], void, unknown> {
     return this.entries()
   }
 
-  *#live(slots: Iterable<number>): Generator<number> {
-    for (const slot of slots) {
-      const held = this.#entries.values[slot]
-      if (held !== undefined && !(held instanceof Fetch)) yield slot
-    }
+  *#fromNewest(): Generator<number> {
+    yield* this.#entries.fromNewest(this.allowStale)
+  }
+  *#fromOldest(): Generator<number> {
+    yield* this.#entries.fromOldest(this.allowStale)
   }
 
   /** The first value, from the most recently used, for which `test` holds; it is then used. */
@@ -429,10 +335,9 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
     test: (value: V, key: K, self: LRUCache<K, V, FC>) => unknown,
     options: Types.GetOptions<K, V, FC> = NOTHING,
   ): V | undefined {
-    for (const slot of this.#entries.fromNewest(this.allowStale)) {
-      const value = servedOf(this.#entries.values[slot])
-      const key = this.#entries.keys[slot] as K
-      if (value !== undefined && test(value, key, this)) return this.#get(key, options)
+    for (const [slot, value] of served(this.#entries, this.#fromNewest())) {
+      if (test(value, this.#entries.keys[slot] as K, this))
+        return this.#get(this.#entries.keys[slot] as K, options)
     }
     return undefined
   }
@@ -442,66 +347,37 @@ export class LRUCache<K extends {}, V extends {}, FC = unknown>
     visit: (value: V, key: K, self: LRUCache<K, V, FC>) => unknown,
     thisArgument: unknown = this,
   ): void {
-    this.#visit(this.#entries.fromNewest(this.allowStale), visit, thisArgument)
+    for (const [slot, value] of served(this.#entries, this.#fromNewest()))
+      visit.call(thisArgument, value, this.#entries.keys[slot] as K, this)
   }
   rforEach(
     visit: (value: V, key: K, self: LRUCache<K, V, FC>) => unknown,
     thisArgument: unknown = this,
   ): void {
-    this.#visit(this.#entries.fromOldest(this.allowStale), visit, thisArgument)
-  }
-  #visit(
-    slots: Iterable<number>,
-    visit: (value: V, key: K, self: LRUCache<K, V, FC>) => unknown,
-    thisArgument: unknown,
-  ): void {
-    for (const slot of slots) {
-      const value = servedOf(this.#entries.values[slot])
-      if (value !== undefined) visit.call(thisArgument, value, this.#entries.keys[slot] as K, this)
-    }
+    for (const [slot, value] of served(this.#entries, this.#fromOldest()))
+      visit.call(thisArgument, value, this.#entries.keys[slot] as K, this)
   }
 
   /** What is known of an entry, stale or not. */
   info(key: K): Types.Entry<V> | undefined {
-    const entries = this.#entries
-    const slot = entries.find(key)
-    const value = slot === NOWHERE ? undefined : servedOf(entries.values[slot])
-    if (value === undefined) return undefined
-    const entry: Types.Entry<V> = { value }
-    const ttl = entries.ages?.ttlOf(slot)
-    const start = entries.ages?.startOf(slot)
-    if (ttl && start) {
-      entry.ttl = ttl - (this.perf.now() - start)
-      entry.start = Date.now()
-    }
-    if (entries.sizes !== undefined) entry.size = entries.sizes[slot] as number
-    return entry
+    return infoOf(this.#entries, key, this.perf)
   }
 
   /** All entries, stale ones too, for `load` of another cache. The least recently used comes first. */
   dump(): [K, Types.Entry<V>][] {
-    const dumped: [K, Types.Entry<V>][] = []
-    const { ages, sizes, keys, values } = this.#entries
-    for (const slot of this.#entries.fromOldest(true)) {
-      const value = servedOf(values[slot])
-      if (value === undefined) continue
-      const entry: Types.Entry<V> = { value }
-      if (ages !== undefined) {
-        entry.ttl = ages.ttlOf(slot)
-        entry.start = Math.floor(Date.now() - (this.perf.now() - ages.startOf(slot)))
-      }
-      if (sizes !== undefined) entry.size = sizes[slot] as number
-      dumped.push([keys[slot] as K, entry])
-    }
-    return dumped
+    return dumpOf(this.#entries, this.perf)
   }
 
   /** Takes the place of all entries by those of a dump. */
   load(dumped: Iterable<[K, Types.Entry<V>]>): void {
     this.clear()
     for (const [key, entry] of dumped) {
-      const start = entry.start ? this.perf.now() - (Date.now() - entry.start) : undefined
-      this.#set(key, entry.value, { ...entry, ...optional('start', start) })
+      if (!entry.start) {
+        this.#writer.set(key, entry.value, entry)
+        continue
+      }
+      const age = Date.now() - entry.start
+      this.#writer.set(key, entry.value, { ...entry, start: this.perf.now() - age })
     }
   }
 

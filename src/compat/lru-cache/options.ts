@@ -4,7 +4,7 @@ import type { OptionsBase } from './types.js'
 const warned = new Set<string>()
 
 export function isPositiveInteger(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0 && Math.floor(value) === value
+  return !!value && value === Math.floor(value as number) && value > 0 && Number.isFinite(value)
 }
 
 function refuseUnless(right: boolean, message: string): void {
@@ -20,6 +20,7 @@ export function checkOptions<K, V, FC>(options: OptionsBase<K, V, FC>): void {
     'perf option must have a now() method if specified',
   )
   refuseUnless(max === 0 || isPositiveInteger(max), 'max option must be a nonnegative integer')
+  if (max > Number.MAX_SAFE_INTEGER) throw new Error(`invalid max value: ${max}`)
   if (sizeCalculation) {
     refuseUnless(
       Boolean(maxSize || maxEntrySize),
@@ -35,7 +36,7 @@ export function checkOptions<K, V, FC>(options: OptionsBase<K, V, FC>): void {
     fetchMethod === undefined || typeof fetchMethod === 'function',
     'fetchMethod must be a function if specified',
   )
-  if (maxEntrySize || maxSize) {
+  if ((maxEntrySize || maxSize) !== 0) {
     refuseUnless(
       maxSize === 0 || isPositiveInteger(maxSize),
       'maxSize must be a positive integer if specified',
@@ -52,18 +53,12 @@ export function checkOptions<K, V, FC>(options: OptionsBase<K, V, FC>): void {
 }
 
 /** Tells once a process of a cache that nothing bounds. */
-export function warnUnbounded(): void {
+export function warnUnbounded(Cache: new (...given: never[]) => unknown): void {
   const code = 'LRU_CACHE_UNBOUNDED'
   if (warned.has(code)) return
   warned.add(code)
-  process.emitWarning(
-    'TTL caching without ttlAutopurge, max, or maxSize can result in unbounded memory consumption.',
-    'UnboundedCacheWarning',
-    code,
-  )
-}
-
-/** A property where there is a value for it. */
-export function optional<N extends string, T>(name: N, value: T | undefined): { [name in N]?: T } {
-  return value === undefined ? {} : ({ [name]: value } as { [name in N]?: T })
+  const text = 'TTL caching without ttlAutopurge, max, or maxSize can result in unbounded memory consumption.'
+  const type = 'UnboundedCacheWarning'
+  if (typeof process.emitWarning === 'function') process.emitWarning(text, type, code, Cache)
+  else console.error(`[${code}] ${type}: ${text}`)
 }

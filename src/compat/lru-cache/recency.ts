@@ -1,20 +1,29 @@
 /**
  * Slots in the order of their use: a doubly linked list over an array of numbers.
  *
- * A slot's two links stand side by side, so that moving it touches one line of memory for itself and one for each neighbour.
- * The oldest has itself for an older neighbour, the newest itself for a newer one. Removing a slot leaves its links as they are, so that
- * an iteration which stands on it goes on from there.
+ * A slot's two links stand side by side, so that moving it touches one line of memory for itself and one for each neighbour. Where the list
+ * is larger than the processor's caches, uses are noted and made up for when somebody asks for the order, or after 256: lines of memory
+ * that one loop asks for come side by side, those that hits ask for come one after another.
+ *
+ * Always true, once uses are made up for: links are those that lru-cache has, of slots that were removed too, and beyond both ends.
  */
+const NOTED = 256
+/** Lists of fewer slots are in the processor's caches. */
+const LARGE = 32_768
+
 export class Recency {
   /** Of slot i: the older neighbour at 2i, the newer at 2i + 1. */
   #links: Uint32Array<ArrayBuffer>
-  /** Of no meaning while the list is empty. */
-  oldest = 0
-  newest = 0
+  #oldest = 0
+  #newest = 0
+  readonly #noted = new Uint32Array(NOTED)
+  #notes = 0
+  #large: boolean
   length = 0
 
   constructor(slots: number) {
     this.#links = new Uint32Array(2 * slots)
+    this.#large = slots >= LARGE
   }
 
   /** Room for so many slots. */
@@ -22,49 +31,90 @@ export class Recency {
     const links = new Uint32Array(2 * slots)
     links.set(this.#links)
     this.#links = links
+    this.#large = slots >= LARGE
+  }
+
+  /** Of no meaning while the list is empty. */
+  get oldest(): number {
+    if (this.#notes !== 0) this.#makeUp()
+    return this.#oldest
+  }
+
+  get newest(): number {
+    if (this.#notes !== 0) this.#makeUp()
+    return this.#newest
   }
 
   older(slot: number): number {
+    if (this.#notes !== 0) this.#makeUp()
     return this.#links[2 * slot] as number
   }
 
   newer(slot: number): number {
+    if (this.#notes !== 0) this.#makeUp()
     return this.#links[2 * slot + 1] as number
   }
 
+  /** A slot that is not in the list becomes the newest. */
   append(slot: number): void {
-    if (this.length++ === 0) this.#setOldest(slot)
-    else this.#join(this.newest, slot)
-    this.#setNewest(slot)
+    if (this.#notes !== 0) this.#makeUp()
+    if (this.length++ === 0) {
+      this.#oldest = slot
+      this.#newest = slot
+    }
+    this.#join(this.#newest, slot)
+    this.#newest = slot
   }
 
   remove(slot: number): void {
-    this.length--
-    if (slot === this.newest) this.#setNewest(this.older(slot))
-    else if (slot === this.oldest) this.#setOldest(this.newer(slot))
-    else this.#join(this.older(slot), this.newer(slot))
+    if (this.#notes !== 0) this.#makeUp()
+    if (--this.length === 0) this.clear()
+    else if (slot === this.#newest) this.#newest = this.#links[2 * slot] as number
+    else if (slot === this.#oldest) this.#oldest = this.#links[2 * slot + 1] as number
+    else this.#leave(slot)
   }
 
+  /** A slot in the list becomes the newest. */
   use(slot: number): void {
-    if (slot === this.newest) return
-    if (slot === this.oldest) this.#setOldest(this.newer(slot))
-    else this.#join(this.older(slot), this.newer(slot))
-    this.#join(this.newest, slot)
-    this.#setNewest(slot)
+    if (!this.#large) {
+      if (slot !== this.#newest) this.#move(slot)
+      return
+    }
+    this.#noted[this.#notes] = slot
+    if (++this.#notes === NOTED) this.#makeUp()
   }
 
   clear(): void {
+    this.#notes = 0
     this.length = 0
+    this.#oldest = 0
+    this.#newest = 0
   }
 
-  #setOldest(slot: number): void {
-    this.oldest = slot
-    this.#links[2 * slot] = slot
+  #makeUp(): void {
+    const noted = this.#noted
+    const links = this.#links
+    const notes = this.#notes
+    // Only asks for the lines. The sum is looked at, so that the loop stays.
+    let sum = 0
+    for (let i = 0; i < notes; i++) sum += links[2 * (noted[i] as number)] as number
+    if (sum < 0) return
+    for (let i = 0; i < notes; i++) {
+      const slot = noted[i] as number
+      if (slot !== this.#newest) this.#move(slot)
+    }
+    this.#notes = 0
   }
 
-  #setNewest(slot: number): void {
-    this.newest = slot
-    this.#links[2 * slot + 1] = slot
+  #move(slot: number): void {
+    if (slot === this.#oldest) this.#oldest = this.#links[2 * slot + 1] as number
+    else this.#leave(slot)
+    this.#join(this.#newest, slot)
+    this.#newest = slot
+  }
+
+  #leave(slot: number): void {
+    this.#join(this.#links[2 * slot] as number, this.#links[2 * slot + 1] as number)
   }
 
   #join(older: number, newer: number): void {

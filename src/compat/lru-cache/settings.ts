@@ -1,6 +1,10 @@
 /** What the constructor is told and the cache tells again: as in lru-cache, some of it may be changed later. */
-import { checkOptions, isPositiveInteger, warnUnbounded } from './options.js'
+import { checkOptions, isPositiveInteger } from './options.js'
 import type * as Types from './types.js'
+
+/** `performance` where there is one when this is loaded. */
+const clock: Types.Perf =
+  typeof performance === 'object' && performance && typeof performance.now === 'function' ? performance : Date
 
 export class Settings<K extends {}, V extends {}, FC> {
   readonly #max: number
@@ -32,7 +36,7 @@ export class Settings<K extends {}, V extends {}, FC> {
   /** @throws TypeError with lru-cache's words for options that it refuses */
   constructor(given: Types.OptionsBase<K, V, FC>) {
     checkOptions(given)
-    const { max = 0, maxSize = 0, ttlResolution = 1, perf = performance } = given
+    const { max = 0, maxSize = 0, ttlResolution = 1, backgroundFetchSize = 1, perf = clock } = given
     this.#max = max
     this.#maxSize = maxSize
     this.#perf = perf
@@ -56,8 +60,7 @@ export class Settings<K extends {}, V extends {}, FC> {
     this.allowStaleOnFetchAbort = !!given.allowStaleOnFetchAbort
     this.allowStaleOnFetchRejection = !!given.allowStaleOnFetchRejection
     this.ignoreFetchAbort = !!given.ignoreFetchAbort
-    this.backgroundFetchSize = given.backgroundFetchSize ?? 1
-    if (!this.ttlAutopurge && max === 0 && maxSize === 0) warnUnbounded()
+    this.backgroundFetchSize = backgroundFetchSize
   }
 
   get max(): Types.Count {

@@ -14,6 +14,23 @@ export interface Perf {
 export type DisposeReason = 'evict' | 'set' | 'delete' | 'expire' | 'fetch'
 export type Disposer<K, V> = (value: V, key: K, reason: DisposeReason) => void
 export type DisposeTask<K, V> = [value: V, key: K, reason: DisposeReason]
+
+/** An AbortController. */
+export interface Controller {
+  readonly signal: Signal
+  abort(reason?: unknown): void
+}
+
+/** A fetch under way, which stands in the place of its entry's value. */
+export type BackgroundFetch<V> = Promise<V | undefined> & {
+  /** Itself, once somebody waits for it. */
+  __returned: BackgroundFetch<V> | undefined
+  __abortController: Controller
+  __staleWhileFetching: V | undefined
+}
+/** What may stand in a slot. */
+export type Held<V> = V | BackgroundFetch<V>
+
 export type InsertReason = 'add' | 'update' | 'replace'
 export type Inserter<K, V> = (value: V, key: K, reason: InsertReason) => void
 export type SizeCalculator<K, V> = (value: V, key: K) => Size
