@@ -7,7 +7,8 @@
  */
 import { Child } from './child.js'
 import type { Contender } from './contender.js'
-import type { Answer, Form, Run, Subject } from './subject.js'
+import type { Latency } from './results.js'
+import type { Answer, Form, LeftOut, Run, Subject } from './subject.js'
 
 export interface TimedSubject extends Subject {
   /** The URL of the suite that exports this subject in its `suite`. */
@@ -29,7 +30,13 @@ export interface TimedOptions {
   readonly statistic?: 'median' | 'mean'
   /** All contenders in one process: for two states of one class, where processes would differ more than they. */
   readonly together?: boolean
+  /** Peers that would belong here, and why they do not. */
+  readonly leftOut?: readonly LeftOut[]
 }
+
+/** Turns and time of single operations, in the full form. */
+const LATENCY_TURNS = 2
+const LATENCY_MS = 60
 
 const LANE = new URL('./timed-lane.ts', import.meta.url).href
 
@@ -46,7 +53,7 @@ export function timed(options: TimedOptions): TimedSubject {
 }
 
 async function measure(
-  { id, module, contenders }: TimedOptions,
+  { id, module, contenders, leftOut }: TimedOptions,
   together: boolean,
   run: Run,
 ): Promise<Answer> {
@@ -75,8 +82,29 @@ async function measure(
       }
     }
     const noise = again.map((ns, round) => ns / timings[first]![round]!)
-    return { figures: { [id]: { contenders: timings, noise } } }
+    const latency = run.form === 'full' ? await oneByOne(lanes) : undefined
+    return {
+      figures: {
+        [id]: { contenders: timings, noise, ...(latency && { latency }), ...(leftOut && { leftOut }) },
+      },
+    }
   } finally {
     await Promise.all([...new Set(lanes.values())].map((lane) => lane.stop()))
   }
+}
+
+/** Single operations of the contenders that have them, in turn; undefined when none has. */
+async function oneByOne(
+  lanes: ReadonlyMap<string, Child>,
+): Promise<Readonly<Record<string, Latency>> | undefined> {
+  const sampled = new Set<string>()
+  for (let turn = 0; turn < LATENCY_TURNS; turn++) {
+    for (const [name, lane] of lanes) {
+      if (await lane.call<boolean>(LANE, 'sample', name, LATENCY_MS)) sampled.add(name)
+    }
+  }
+  if (sampled.size === 0) return undefined
+  const latencies: Record<string, Latency> = {}
+  for (const name of sampled) latencies[name] = await lanes.get(name)!.call(LANE, 'latency', name)
+  return latencies
 }
