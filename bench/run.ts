@@ -35,6 +35,8 @@ async function main(): Promise<void> {
   if (suites === undefined) return
   if (options.list) return list(suites)
 
+  // Children read traces too.
+  process.env['HITPATH_TRACES'] = options.tracesDir
   const startedAt = new Date()
   const machine = describeMachine()
   say(

@@ -3,13 +3,16 @@
  * eviction or an advance of the wheel learns about the tail.
  *
  * Samples go into memory that exists already, for an array that grows would itself be the tail. The two readings of the clock
- * take about as long as a fast hit: their median is taken off, and what is left of less than that is not resolved. Time in which
- * another process had the core is in: a service sees it too, and it is the same for all contenders.
+ * take about as long as a fast hit: their median is taken off, and what is left of less than that is not resolved. A slow
+ * sample is asked how long the thread stood in the kernel's run queue, which is taken off too.
  */
 import type { Latency } from './results.js'
+import { RunQueue } from './run-queue.js'
 
 const NS_PER_MS = 1e6
 const CAPACITY = 2 ** 20
+/** From here on a sample may hold time of another process, and asking (4 us) does not matter. */
+const SLOW_MS = 0.1
 const SHARES = [
   0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 1,
 ] as const
@@ -18,9 +21,12 @@ export class LatencySamples {
   readonly #ns = new Float64Array(CAPACITY)
   #count = 0
   readonly #clockNs = clockNs()
+  readonly #queue = new RunQueue()
+  #waitedMs = 0
 
   /** Does `one` for about `ms`; each must answer 1. */
   sample(one: () => number, ms: number): void {
+    this.#waitedMs = this.#queue.waitedMs()
     const end = performance.now() + ms
     let now = performance.now()
     while (now < end && this.#count < CAPACITY) {
@@ -32,6 +38,7 @@ export class LatencySamples {
   }
 
   async sampleAwaited(one: () => Promise<number>, ms: number): Promise<void> {
+    this.#waitedMs = this.#queue.waitedMs()
     const end = performance.now() + ms
     let now = performance.now()
     while (now < end && this.#count < CAPACITY) {
@@ -49,7 +56,15 @@ export class LatencySamples {
 
   #keep(ms: number, right: number): void {
     if (right !== 1) throw new Error('a wrong answer')
-    this.#ns[this.#count++] = Math.max(0, ms * NS_PER_MS - this.#clockNs)
+    const ownMs = ms < SLOW_MS ? ms : ms - this.#waited()
+    this.#ns[this.#count++] = Math.max(0, ownMs * NS_PER_MS - this.#clockNs)
+  }
+
+  /** Milliseconds in the run queue since the last call. */
+  #waited(): number {
+    const before = this.#waitedMs
+    this.#waitedMs = this.#queue.waitedMs()
+    return this.#waitedMs - before
   }
 }
 

@@ -58,7 +58,12 @@ export function contenderTable(
 }
 
 function tailOf({ p50, p99, p999, max }: Latency): string {
-  return `  one by one: p50 ${rounded(p50)}, p99 ${rounded(p99)}, p99.9 ${rounded(p999)}, max ${rounded(max)} ns`
+  return `  one by one: p50 ${took(p50)}, p99 ${took(p99)}, p99.9 ${took(p999)}, max ${took(max)}`
+}
+
+function took(ns: number): string {
+  if (ns >= 1e6) return `${rounded(ns / 1e6)} ms`
+  return ns >= 1_000 ? `${rounded(ns / 1_000)} us` : `${rounded(ns)} ns`
 }
 
 /** What the same contender against itself showed over the run. */

@@ -57,21 +57,32 @@ export async function round(name: string, roundMs: number): Promise<number> {
     warmupIterations: MIN_BATCHES,
     throws: true,
     setup: (_, mode) => {
-      if (mode === 'run') waitedMs = queue.waitedMs()
+      if (mode !== 'run') return
+      waitedMs = queue.waitedMs()
+      startedMs = performance.now()
     },
   })
   bench.add(name, isAsync ? awaited : sync, hooks)
 
   globalThis.gc?.()
   let waitedMs = 0
+  let startedMs = 0
   const [task] = isAsync ? await bench.run() : bench.runSync()
   const result = task!.result
   if (result.state !== 'completed') throw new Error(`${name}: the round ended as ${result.state}`)
   expectRight(name, right, batches * contender.operations)
-  const meanMs = (): number =>
-    (result.totalTime - (queue.waitedMs() - waitedMs)) / result.latency.samplesCount
+  // Waiting falls on what is timed and on what is between in proportion to their time.
+  const meanMs = (): number => {
+    const waitedShare = (queue.waitedMs() - waitedMs) / (performance.now() - startedMs)
+    return (result.totalTime * (1 - waitedShare)) / result.latency.samplesCount
+  }
   const batchMs = statistic === 'median' ? result.latency.p50 : meanMs()
   return (batchMs * NS_PER_MS) / contender.operations
+}
+
+/** Null when the contender does not tell one. */
+export function hitRatio(name: string): number | null {
+  return entrants.get(name)!.contender.hitRatio?.() ?? null
 }
 
 const samples = new Map<string, LatencySamples>()

@@ -32,6 +32,8 @@ export interface TimedOptions {
   readonly together?: boolean
   /** Peers that would belong here, and why they do not. */
   readonly leftOut?: readonly LeftOut[]
+  /** Why it cannot run here; undefined when it can. */
+  readonly unless?: (run: Run) => string | undefined
 }
 
 /** Turns and time of single operations, in the full form. */
@@ -53,10 +55,12 @@ export function timed(options: TimedOptions): TimedSubject {
 }
 
 async function measure(
-  { id, module, contenders, leftOut }: TimedOptions,
+  { id, module, contenders, leftOut, unless }: TimedOptions,
   together: boolean,
   run: Run,
 ): Promise<Answer> {
+  const skipped = unless?.(run)
+  if (skipped !== undefined) return { figures: {}, skipped }
   const names = Object.keys(contenders).filter((name) => run.contenders?.has(name) ?? true)
   const first = names[0]!
   const lanes = new Map<string, Child>()
@@ -83,7 +87,9 @@ async function measure(
     }
     const noise = again.map((ns, round) => ns / timings[first]![round]!)
     const latency = run.form === 'full' ? await oneByOne(lanes) : undefined
+    const notes = await hitRatios(lanes)
     return {
+      ...(notes && { notes }),
       figures: {
         [id]: { contenders: timings, noise, ...(latency && { latency }), ...(leftOut && { leftOut }) },
       },
@@ -107,4 +113,13 @@ async function oneByOne(
   const latencies: Record<string, Latency> = {}
   for (const name of sampled) latencies[name] = await lanes.get(name)!.call(LANE, 'latency', name)
   return latencies
+}
+
+async function hitRatios(lanes: ReadonlyMap<string, Child>): Promise<readonly string[] | undefined> {
+  const told: string[] = []
+  for (const [name, lane] of lanes) {
+    const ratio = await lane.call<number | null>(LANE, 'hitRatio', name)
+    if (ratio !== null) told.push(`${name} ${(ratio * 100).toFixed(1)} %`)
+  }
+  return told.length === 0 ? undefined : [`Hit ratio: ${told.join(', ')}.`]
 }
