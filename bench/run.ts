@@ -9,22 +9,18 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inChild } from './harness/child.js'
+import { type Chosen, choose } from './harness/choose.js'
 import { isMissed, judge, sentence, type Verdict } from './harness/judge.js'
 import { describeMachine } from './harness/machine.js'
 import { type Options, readOptions, USAGE } from './harness/options.js'
 import { type Failure, type Outcome, recordOf } from './harness/record.js'
 import type { Results } from './harness/results.js'
-import type { Answer, Run, Subject, Suite } from './harness/subject.js'
+import type { Answer, Run, Suite } from './harness/subject.js'
 import { contenderTable, noiseLine, verdictTable } from './harness/table.js'
 import { type Target, targets } from './targets.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BUILT = new URL('./harness/built.ts', import.meta.url).href
-
-interface Chosen {
-  readonly suite: Suite
-  readonly subject: Subject
-}
 
 await main()
 
@@ -137,15 +133,6 @@ function report({ noise }: Results, outcomes: readonly Outcome[]): void {
   const count = (ruling: string): number => rows.filter(({ verdict }) => verdict.ruling === ruling).length
   say(`\n${count('met')} of ${rows.length - count('unlimited')} met, ${count('noise')} within noise.`)
   if (noise !== undefined) say(noiseLine(noise))
-}
-
-function choose(suites: readonly Suite[], only: readonly string[]): readonly Chosen[] {
-  const isChosen = (suite: Suite, subject: Subject): boolean =>
-    only.length === 0 ||
-    [suite.id, subject.id, ...subject.figures.map(({ id }) => id)].some((id) => only.includes(id))
-  return suites.flatMap((suite) =>
-    suite.subjects.filter((subject) => isChosen(suite, subject)).map((subject) => ({ suite, subject })),
-  )
 }
 
 function list(suites: readonly Suite[]): void {

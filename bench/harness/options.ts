@@ -52,13 +52,13 @@ export function readOptions(
     quick: values.quick || values.ci,
     jsonFile: resolve(root, values.json ?? `bench/results/${form === 'full' ? 'latest' : 'ci'}.json`),
     tracesDir: resolve(root, values.traces ?? env['HITPATH_TRACES'] ?? '../shared/traces'),
-    rounds: positive('--rounds', values.rounds, form === 'full' ? 7 : 5),
-    roundMs: positive('--round-ms', values['round-ms'], form === 'full' ? 80 : 40),
+    rounds: positive('--rounds', values.rounds ?? (form === 'full' ? '7' : '5')),
+    roundMs: positive('--round-ms', values['round-ms'] ?? (form === 'full' ? '80' : '40')),
   }
 }
 
-function positive(name: string, given: string | undefined, otherwise: number): number {
-  if (given === undefined) return otherwise
+/** @throws RangeError naming the option */
+export function positive(name: string, given: string): number {
   const value = Number(given)
   if (Number.isInteger(value) && value > 0) return value
   throw new RangeError(`${name} must be a positive integer; got ${JSON.stringify(given)}`)

@@ -40,6 +40,10 @@ export interface TimedOptions {
 const LATENCY_TURNS = 2
 const LATENCY_MS = 60
 
+export function isTimed(subject: Subject): subject is TimedSubject {
+  return 'module' in subject
+}
+
 const LANE = new URL('./timed-lane.ts', import.meta.url).href
 
 export function timed(options: TimedOptions): TimedSubject {

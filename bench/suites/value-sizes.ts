@@ -21,7 +21,7 @@ type Value = number | Float64Array
 interface Data {
   readonly ids: Uint32Array
   readonly keys: readonly string[]
-  readonly valueOf: (id: number) => Value
+  readonly valueFor: (id: number) => Value
 }
 
 function dataOf(bytes: number): Data {
@@ -30,7 +30,7 @@ function dataOf(bytes: number): Data {
   return {
     ids,
     keys: Array.from(ids, (id) => byId[id]!),
-    valueOf: (id) => (bytes === NUMBER_BYTES ? id : new Float64Array(bytes / 8).fill(id)),
+    valueFor: (id) => (bytes === NUMBER_BYTES ? id : new Float64Array(bytes / 8).fill(id)),
   }
 }
 
@@ -82,8 +82,8 @@ function lmdb(bytes: number): Store {
 
 const lru = (): Store => new LRUCache<string, Value>({ max: ENTRIES, ttl: TTL_MS })
 
-function filled<S extends Store>(store: S, { ids, keys, valueOf }: Data): S {
-  for (let at = 0; at < ENTRIES; at++) store.set(keys[at]!, valueOf(ids[at]!))
+function filled<S extends Store>(store: S, { ids, keys, valueFor }: Data): S {
+  for (let at = 0; at < ENTRIES; at++) store.set(keys[at]!, valueFor(ids[at]!))
   return store
 }
 
@@ -104,7 +104,7 @@ function gettingInto(bytes: number): Contender {
 function setting(make: (bytes: number) => Store, bytes: number): Contender {
   const data = dataOf(bytes)
   const store = filled(make(bytes), data)
-  const values = Array.from(data.ids, data.valueOf)
+  const values = Array.from(data.ids, data.valueFor)
   const sets = passes((at) => {
     store.set(data.keys[at]!, values[at]!)
     return true
