@@ -18,7 +18,7 @@ import type { Answer, Subject } from './subject.js'
 
 export interface Outcome {
   readonly suite: string
-  readonly subject: Subject
+  readonly subject: Pick<Subject, 'id' | 'figures'>
   readonly answer: Answer
   readonly verdicts: readonly Verdict[]
   readonly durationMs: number
