@@ -7,6 +7,7 @@ import { suite as codec } from './codec.js'
 import { suite as events } from './events.js'
 import { suite as expiry } from './expiry.js'
 import { suite as hitRatio } from './hit-ratio.js'
+import { suite as hitRatioOverlays } from './hit-ratio-overlays.js'
 import { suite as l1Patterns } from './l1-patterns.js'
 import { suite as l1Read } from './l1-read.js'
 import { suite as l1Write } from './l1-write.js'
@@ -44,4 +45,5 @@ export const suites: readonly Suite[] = [
   servingExtract,
   adaptiveTtl,
   hitRatio,
+  hitRatioOverlays,
 ]

@@ -11,7 +11,7 @@ import { keySpace } from '../harness/keys.js'
 import { uniform, zipf, zipfWithScans } from '../harness/streams.js'
 import type { Run, Suite } from '../harness/subject.js'
 import { type TimedSubject, timed } from '../harness/timed.js'
-import { hasTraces, readTrace } from '../hit-ratio/traces.js'
+import { readTrace, tracesAbsent } from '../hit-ratio/traces.js'
 
 const BATCH = 1_000
 const REQUESTS = 400_000
@@ -111,10 +111,7 @@ export const suite: Suite = {
         const ids = readTrace(process.env['HITPATH_TRACES']!, TRACE)
         return { ids, keys: 13_756, capacity: TRACE_CAPACITY }
       },
-      ({ tracesDir }) =>
-        hasTraces(tracesDir)
-          ? undefined
-          : `no traces in ${tracesDir} (--traces DIR or HITPATH_TRACES names the folder)`,
+      ({ tracesDir }) => tracesAbsent(tracesDir),
     ),
   ],
 }
