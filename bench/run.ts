@@ -1,7 +1,7 @@
 /**
  * Runs the suites, prints their figures beside the targets, and keeps the results as JSON.
  *
- * The full form informs: it exits with 1 only when a contender gave a wrong answer or a subject failed. The smoke
+ * The full form informs: it exits with 1 only when a contender gave a wrong answer or a subject failed. The CI
  * form is a gate: it also exits with 1, and a sentence, for each gate that is missed; a near miss is measured
  * again, twice as long, before it counts.
  */
@@ -9,26 +9,18 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inChild } from './harness/child.js'
-import { judge, sentence, type Verdict } from './harness/judge.js'
-import { describeMachine, revision, versions } from './harness/machine.js'
+import { type Chosen, choose } from './harness/choose.js'
+import { isMissed, judge, sentence, type Verdict } from './harness/judge.js'
+import { describeMachine } from './harness/machine.js'
 import { type Options, readOptions, USAGE } from './harness/options.js'
-import type { Answer, Figure, Measured, Run, Subject, Suite } from './harness/subject.js'
-import { contenderTable, verdictTable } from './harness/table.js'
+import { type Failure, type Outcome, recordOf } from './harness/record.js'
+import type { Results } from './harness/results.js'
+import type { Answer, Run, Suite } from './harness/subject.js'
+import { contenderTable, noiseLine, verdictTable } from './harness/table.js'
 import { type Target, targets } from './targets.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BUILT = new URL('./harness/built.ts', import.meta.url).href
-
-interface Result {
-  readonly subject: Subject
-  readonly answer: Answer
-  readonly verdicts: readonly Verdict[]
-}
-
-interface Failure {
-  readonly subject: Subject
-  readonly message: string
-}
 
 await main()
 
@@ -39,6 +31,8 @@ async function main(): Promise<void> {
   if (suites === undefined) return
   if (options.list) return list(suites)
 
+  // Children read traces too.
+  process.env['HITPATH_TRACES'] = options.tracesDir
   const startedAt = new Date()
   const machine = describeMachine()
   say(
@@ -48,57 +42,45 @@ async function main(): Promise<void> {
   if (chosen.length === 0)
     return fail(`nothing is called ${options.only.join(' or ')}; --list prints the ids`)
 
-  const results: Result[] = []
+  const outcomes: Outcome[] = []
   const failures: Failure[] = []
-  for (const [index, subject] of chosen.entries()) {
-    say(`[${index + 1}/${chosen.length}] ${subject.id}`)
+  for (const [index, each] of chosen.entries()) {
+    const secondsSoFar = Math.round((Date.now() - startedAt.getTime()) / 1_000)
+    say(`[${index + 1}/${chosen.length}, ${secondsSoFar} s] ${each.subject.id}`)
     try {
-      const result = await measureJudged(subject, options)
-      if (result !== undefined) results.push(result)
+      const outcome = await measureJudged(each, options)
+      if (outcome !== undefined) outcomes.push(outcome)
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       say(`  failed: ${message}`)
-      failures.push({ subject, message })
+      failures.push({ subject: each.subject.id, message })
     }
   }
 
-  report(results)
-  const kept = {
-    schema: 'hitpath-bench/1',
-    form: options.form,
-    startedAt: startedAt.toISOString(),
-    durationMs: Date.now() - startedAt.getTime(),
-    revision: revision(ROOT),
-    machine,
-    versions: versions(ROOT),
-    ...resultsAsJson(results),
-    failures: failures.map(({ subject, message }) => ({ subject: subject.id, message })),
-  }
+  const results = recordOf({ form: options.form, startedAt, root: ROOT, machine, outcomes, failures })
+  report(results, outcomes)
   mkdirSync(dirname(options.jsonFile), { recursive: true })
-  writeFileSync(options.jsonFile, `${JSON.stringify(kept, null, 2)}\n`)
+  writeFileSync(options.jsonFile, `${JSON.stringify(results, null, 2)}\n`)
   say(
-    `\nResults are in ${relative(process.cwd(), options.jsonFile)}; ${Math.round(kept.durationMs / 1_000)} s.`,
+    `\nResults are in ${relative(process.cwd(), options.jsonFile)}; ${Math.round(results.durationMs / 1_000)} s.`,
   )
 
-  for (const { subject, message } of failures) fail(`${subject.id} failed: ${message.split('\n')[0]}`)
-  if (options.form === 'smoke') {
-    for (const { verdicts } of results) {
-      for (const verdict of verdicts) {
-        if (verdict.ruling === 'near' || verdict.ruling === 'missed') fail(sentence(verdict))
-      }
-    }
+  for (const { subject, message } of failures) fail(`${subject} failed: ${message.split('\n')[0]}`)
+  if (options.form === 'ci') {
+    const missed = outcomes.flatMap(({ verdicts }) => verdicts.filter(isMissed))
+    for (const verdict of missed) fail(sentence(verdict))
   }
 }
 
-/** Measures a subject and holds it against its targets; undefined when it was skipped. */
-async function measureJudged(subject: Subject, options: Options): Promise<Result | undefined> {
+/** Measures a subject and holds it against its targets; undefined when the form has none of them. */
+async function measureJudged({ suite, subject }: Chosen, options: Options): Promise<Outcome | undefined> {
   const started = Date.now()
   const ownTargets = targets.filter(
     (target) =>
       subject.figures.some(({ id }) => id === target.figure) &&
       (options.form === 'full' || target.gate !== undefined),
   )
-  if (options.form === 'smoke' && ownTargets.length === 0) return undefined
+  if (options.form === 'ci' && ownTargets.length === 0) return undefined
   const run: Run = {
     form: options.form,
     rounds: options.rounds,
@@ -110,22 +92,20 @@ async function measureJudged(subject: Subject, options: Options): Promise<Result
   }
   let answer = await subject.measure(run)
   let verdicts = judgeAll(ownTargets, answer, options)
-  if (options.form === 'smoke' && verdicts.some(({ ruling }) => ruling === 'near')) {
+  if (options.form === 'ci' && verdicts.some(({ ruling }) => ruling === 'near' || ruling === 'noise')) {
     say('  a near miss: measuring again, twice as long')
     answer = await subject.measure({ ...run, rounds: run.rounds * 2 })
     verdicts = judgeAll(ownTargets, answer, options)
   }
-  if (answer.skipped !== undefined) {
-    say(`  skipped: ${answer.skipped}`)
-    return undefined
-  }
+  if (answer.skipped !== undefined) say(`  skipped: ${answer.skipped}`)
   for (const figure of subject.figures) {
     const measured = answer.figures[figure.id]
     if (measured !== undefined) for (const line of contenderTable(figure, measured)) say(line)
   }
   for (const note of answer.notes ?? []) say(`    ${note}`)
-  say(`  ${((Date.now() - started) / 1_000).toFixed(1)} s`)
-  return { subject, answer, verdicts }
+  const durationMs = Date.now() - started
+  say(`  ${(durationMs / 1_000).toFixed(1)} s`)
+  return { suite: suite.id, subject, answer, verdicts, durationMs }
 }
 
 function judgeAll(ownTargets: readonly Target[], { figures }: Answer, { form }: Options): readonly Verdict[] {
@@ -139,42 +119,20 @@ function contendersOf(ownTargets: readonly Target[]): ReadonlySet<string> {
   return new Set(ownTargets.flatMap(({ of, peer }) => (peer === undefined ? [of] : [of, peer])))
 }
 
-function report(results: readonly Result[]): void {
-  const rows = results.flatMap(({ subject, answer, verdicts }) =>
-    verdicts.map((verdict) => ({ verdict, ...figureOf(subject, answer, verdict.target.figure) })),
+function report({ noise }: Results, outcomes: readonly Outcome[]): void {
+  const rows = outcomes.flatMap(({ subject, answer, verdicts }) =>
+    verdicts.map((verdict) => ({
+      verdict,
+      figure: subject.figures.find(({ id }) => id === verdict.target.figure)!,
+      measured: answer.figures[verdict.target.figure]!,
+    })),
   )
   if (rows.length === 0) return
   say('')
   for (const line of verdictTable(rows)) say(line)
-  const missed = rows.filter(({ verdict }) => verdict.ruling === 'near' || verdict.ruling === 'missed').length
-  say(`\n${rows.length - missed} of ${rows.length} met.`)
-}
-
-function figureOf(subject: Subject, answer: Answer, id: string): { figure: Figure; measured: Measured } {
-  return { figure: subject.figures.find((figure) => figure.id === id)!, measured: answer.figures[id]! }
-}
-
-function resultsAsJson(results: readonly Result[]): { figures: unknown; verdicts: unknown } {
-  return {
-    figures: results.flatMap(({ subject, answer }) =>
-      subject.figures.flatMap((figure) => {
-        const measured = answer.figures[figure.id]
-        return measured === undefined
-          ? []
-          : [{ ...figure, subject: subject.id, ...measured, notes: answer.notes }]
-      }),
-    ),
-    verdicts: results.flatMap(({ verdicts }) =>
-      verdicts.map(({ target, limit, result, ruling }) => ({ ...target, limit, result, ruling })),
-    ),
-  }
-}
-
-function choose(suites: readonly Suite[], only: readonly string[]): readonly Subject[] {
-  const isChosen = (suite: Suite, subject: Subject): boolean =>
-    only.length === 0 ||
-    [suite.id, subject.id, ...subject.figures.map(({ id }) => id)].some((id) => only.includes(id))
-  return suites.flatMap((suite) => suite.subjects.filter((subject) => isChosen(suite, subject)))
+  const count = (ruling: string): number => rows.filter(({ verdict }) => verdict.ruling === ruling).length
+  say(`\n${count('met')} of ${rows.length - count('unlimited')} met, ${count('noise')} within noise.`)
+  if (noise !== undefined) say(noiseLine(noise))
 }
 
 function list(suites: readonly Suite[]): void {

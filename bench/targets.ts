@@ -1,10 +1,10 @@
 /**
- * What hitpath must reach, in one table. `npm run bench` prints each target beside its result; `npm run bench:smoke`
+ * What hitpath must reach, in one table. `npm run bench` prints each target beside its result; `npm run bench:ci`
  * fails when a gate is missed.
  *
  * A target names a figure of a suite, whose rounds it judges, and what of them: the `ratio` of two contenders (the
  * median of round by round ratios), the `difference` of their medians, or the `value` of one. `limit` is
- * what the design asks for. `gate` is where the smoke form fails: what is reached today, wider by what a small size and a noisy
+ * what the design asks for. `gate` is where the CI form fails: what is reached today, wider by what a small size and a noisy
  * machine move. It keeps what was won; the target says what is still owed. One without a gate is judged in the full form.
  */
 export type Statistic = 'ratio' | 'difference' | 'value'
@@ -105,7 +105,7 @@ export const targets: readonly Target[] = [
   {
     id: 'rows-1m',
     ...ratio('rows-1m', XXHASH_LRU, { max: 0.04 }, { max: 0.18 }),
-    why: 'Prefetching hides the misses that a loop in JavaScript takes one by one. The smoke form has 200,000 rows.',
+    why: 'Prefetching hides the misses that a loop in JavaScript takes one by one. The CI form has 200,000 rows.',
   },
   {
     id: 'rows-5kb',
@@ -140,7 +140,7 @@ export const targets: readonly Target[] = [
   // A million small arrays.
   {
     id: 'bytes-1m',
-    // The smoke form has 200,000 entries: four pages of 2 MB, which the kernel gives or not, are 42 bytes of each.
+    // The CI form has 200,000 entries: four pages of 2 MB, which the kernel gives or not, are 42 bytes of each.
     ...value('bytes-1m', 'hitpath', { max: 96 }, { max: 145 }),
     why: 'lru-cache takes about 500 bytes an entry; a slot, a block header and rounding are all that is needed.',
   },

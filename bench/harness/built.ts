@@ -4,11 +4,12 @@
  */
 import { fileURLToPath } from 'node:url'
 
-const CONFIGURATION = fileURLToPath(new URL('../tsconfig.built.json', import.meta.url))
-
-/** The environment for a child process or a thread. */
-export function builtEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, TSX_TSCONFIG_PATH: CONFIGURATION }
+/**
+ * The environment for a child process or a thread.
+ * @param harness any module beside this one, of the tree that is measured
+ */
+export function builtEnvironment(harness: string = import.meta.url): NodeJS.ProcessEnv {
+  return { ...process.env, TSX_TSCONFIG_PATH: fileURLToPath(new URL('../tsconfig.built.json', harness)) }
 }
 
 /** Runs in a child: loads the package and throws when it is absent, or not the built one. */

@@ -16,15 +16,19 @@ export interface Call {
 
 export type Outcome = { readonly value: unknown } | { readonly error: string }
 
+const ENTRY = new URL('./child-entry.ts', import.meta.url).href
 const PATIENCE_MS = 10_000
 
 export class Child {
   readonly #process: ChildProcess
 
-  /** @param flags for Node, besides those that every child has */
-  constructor(flags: readonly string[] = []) {
-    this.#process = fork(fileURLToPath(new URL('./child-entry.ts', import.meta.url)), [], {
-      env: builtEnvironment(),
+  /**
+   * @param flags for Node, besides those that every child has
+   * @param entry the URL of child-entry.ts in the tree that is measured
+   */
+  constructor(flags: readonly string[] = [], entry: string = ENTRY) {
+    this.#process = fork(fileURLToPath(entry), [], {
+      env: builtEnvironment(entry),
       execArgv: ['--expose-gc', '--import', 'tsx', '--max-old-space-size=8192', ...flags],
     })
   }

@@ -11,6 +11,10 @@ export interface Contender {
   readonly operations: number
   /** Does one batch and returns how many answers were right; anything but `operations` fails the run. */
   batch(): number | Promise<number>
+  /** Does the next operation alone and returns 1 when its answer is right: contenders that have it are timed one by one as well. */
+  one?(): number | Promise<number>
+  /** Share of its reads that hit so far, 0 to 1, where that is part of the answer. */
+  hitRatio?(): number
   /** Untimed, before each batch. */
   before?(): void
   /** Untimed, after each batch: throws when what the batch left behind is wrong. */

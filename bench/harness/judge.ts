@@ -4,24 +4,50 @@ import { medianDifference, pairedRatio, type Spread, spread } from './statistics
 import type { Form, Measured } from './subject.js'
 
 /**
- * `near`: missed by less than a quarter of the limit, which noise can do on a shared machine; worth a repetition
- * before it counts. `unlimited`: the form has no limit for it.
+ * `noise`: beyond the limit, but by less than a contender differs from itself: neither met nor missed. `near`: missed by less
+ * than a quarter of the limit, which a shared machine can do for a while; worth a repetition before it counts.
+ * `unlimited`: the form has no limit for it.
  */
-export type Ruling = 'met' | 'near' | 'missed' | 'unlimited'
+export type Ruling = 'met' | 'noise' | 'near' | 'missed' | 'unlimited'
 
 export interface Verdict {
   readonly target: Target
   readonly limit: Limit | undefined
   readonly result: Spread
+  /** Relative to the limit: see `marginOf`. */
+  readonly margin: number
   readonly ruling: Ruling
 }
 
 const NEAR = 0.25
+/** On a machine noisier than this, noise excuses no more. */
+const LARGEST_MARGIN = 0.1
 
 export function judge(target: Target, measured: Measured, form: Form): Verdict {
   const result = resultOf(target, measured)
   const limit = form === 'full' ? target.limit : target.gate
-  return { target, limit, result, ruling: limit === undefined ? 'unlimited' : rule(result.median, limit) }
+  const margin = marginOf(measured)
+  return {
+    target,
+    limit,
+    result,
+    margin,
+    ruling: limit === undefined ? 'unlimited' : rule(result.median, limit, margin),
+  }
+}
+
+/**
+ * How far a contender is from itself: the farther quartile of its A/A ratios, at most a tenth. Counts and subjects that are not
+ * timed in turn have none, and are judged as they are.
+ */
+export function marginOf({ noise }: Measured): number {
+  if (noise === undefined || noise.length === 0) return 0
+  const { low, high } = spread(noise)
+  return Math.min(LARGEST_MARGIN, Math.max(Math.abs(low - 1), Math.abs(high - 1)))
+}
+
+export function isMissed({ ruling }: Verdict): boolean {
+  return ruling === 'near' || ruling === 'missed'
 }
 
 function resultOf({ id, statistic, of, peer }: Target, { contenders }: Measured): Spread {
@@ -35,10 +61,13 @@ function resultOf({ id, statistic, of, peer }: Target, { contenders }: Measured)
   return spread(rounds(of))
 }
 
-export function rule(value: number, { max, min }: Limit): Ruling {
-  if (max !== undefined && !(value <= max)) return value <= max + Math.abs(max) * NEAR ? 'near' : 'missed'
-  if (min !== undefined && !(value >= min)) return value >= min - Math.abs(min) * NEAR ? 'near' : 'missed'
-  return 'met'
+export function rule(value: number, { max, min }: Limit, margin = 0): Ruling {
+  const limit = max ?? min ?? Number.NaN
+  const beyond = max === undefined ? limit - value : value - limit
+  if (beyond <= 0) return 'met'
+  const share = beyond / Math.abs(limit)
+  if (share <= margin) return 'noise'
+  return share <= NEAR ? 'near' : 'missed'
 }
 
 /** What a maintainer reads when a limit is missed. */

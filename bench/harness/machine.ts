@@ -30,8 +30,17 @@ const PEERS = [
   '@isaacs/ttlcache',
   'quick-lru',
   'tiny-lru',
+  'lru.min',
+  'mnemonist',
+  'node-cache',
   'lmdb',
   'xxhash-wasm',
+  'msgpackr',
+  'layered-loader',
+  'bentocache',
+  'cacheable',
+  'cache-manager',
+  'ioredis',
   'tinybench',
 ] as const
 

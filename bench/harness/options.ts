@@ -17,10 +17,10 @@ export interface Options {
 }
 
 export const USAGE = `npm run bench -- [options]
-  --smoke            the short form: small sizes, gates instead of targets, exit code 1 when one is missed
+  --ci               the short form: small sizes, gates instead of targets, exit code 1 when one is missed
   --only id,id       suites, subjects or figures (--list prints them)
-  --rounds N         timed rounds of each contender (11; smoke 5)
-  --round-ms N       how long one contender is timed in a round (100; smoke 40)
+  --rounds N         timed rounds of each contender (7; CI 5)
+  --round-ms N       how long one contender is timed in a round (80; CI 40)
   --traces DIR       recorded traces (HITPATH_TRACES; ../shared/traces)
   --quick            only the small traces
   --json FILE        where the results go (bench/results/latest.json)
@@ -34,7 +34,7 @@ export function readOptions(
   const { values } = parseArgs({
     args: [...args],
     options: {
-      smoke: { type: 'boolean', default: false },
+      ci: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
@@ -44,21 +44,21 @@ export function readOptions(
       json: { type: 'string' },
     },
   })
-  const form: Form = values.smoke ? 'smoke' : 'full'
+  const form: Form = values.ci ? 'ci' : 'full'
   return {
     form,
     only: values.only.split(',').filter((id) => id !== ''),
     list: values.list,
-    quick: values.quick || values.smoke,
-    jsonFile: resolve(root, values.json ?? `bench/results/${form === 'full' ? 'latest' : 'smoke'}.json`),
+    quick: values.quick || values.ci,
+    jsonFile: resolve(root, values.json ?? `bench/results/${form === 'full' ? 'latest' : 'ci'}.json`),
     tracesDir: resolve(root, values.traces ?? env['HITPATH_TRACES'] ?? '../shared/traces'),
-    rounds: positive('--rounds', values.rounds, form === 'full' ? 11 : 5),
-    roundMs: positive('--round-ms', values['round-ms'], form === 'full' ? 100 : 40),
+    rounds: positive('--rounds', values.rounds ?? (form === 'full' ? '7' : '5')),
+    roundMs: positive('--round-ms', values['round-ms'] ?? (form === 'full' ? '80' : '40')),
   }
 }
 
-function positive(name: string, given: string | undefined, otherwise: number): number {
-  if (given === undefined) return otherwise
+/** @throws RangeError naming the option */
+export function positive(name: string, given: string): number {
   const value = Number(given)
   if (Number.isInteger(value) && value > 0) return value
   throw new RangeError(`${name} must be a positive integer; got ${JSON.stringify(given)}`)

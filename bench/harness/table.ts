@@ -1,6 +1,7 @@
 /** Results as lines of text. */
 import type { Limit } from '../targets.js'
 import { rounded, type Verdict } from './judge.js'
+import type { Latency, NoiseSummary } from './results.js'
 import { median, type Spread, spread } from './statistics.js'
 import type { Figure, Measured } from './subject.js'
 
@@ -32,23 +33,43 @@ export function verdictTable(
       rounded(result.median),
       between(result),
       limit === undefined ? 'none' : bound(limit),
-      { met: 'met', near: 'MISSED, near', missed: 'MISSED', unlimited: '' }[ruling],
+      { met: 'met', noise: 'within noise', near: 'MISSED, near', missed: 'MISSED', unlimited: '' }[ruling],
     ]
   })
   return columns([head, ...rows])
 }
 
-/** One row a contender of a figure: its median, and how it compares with the first. */
-export function contenderTable({ title, unit }: Figure, { contenders, noise }: Measured): readonly string[] {
+/** One row a contender of a figure: its median, its middle half and, where single operations were timed, their tail. */
+export function contenderTable(
+  { title, unit }: Figure,
+  { contenders, noise, latency, leftOut = [] }: Measured,
+): readonly string[] {
   const names = Object.keys(contenders)
   const width = Math.max(...names.map((name) => name.length))
   const rows = names.map((name) => {
     const { median: middle, low, high } = spread(contenders[name]!)
     const range = contenders[name]!.length > 1 ? `  (${rounded(low)} to ${rounded(high)})` : ''
-    return `    ${name.padEnd(width)}  ${rounded(middle).padStart(8)} ${unit}${range}`
+    const tail = latency?.[name]
+    return `    ${name.padEnd(width)}  ${rounded(middle).padStart(8)} ${unit}${range}${tail ? tailOf(tail) : ''}`
   })
   const self = noise === undefined ? [] : [`    noise: ${names[0]} against itself ${between(spread(noise))}`]
-  return [`  ${title}`, ...rows, ...self]
+  const absent = leftOut.map(({ name, reason }) => `    without ${name}: ${reason}`)
+  return [`  ${title}`, ...rows, ...self, ...absent]
+}
+
+function tailOf({ p50, p99, p999, max }: Latency): string {
+  return `  one by one: p50 ${took(p50)}, p99 ${took(p99)}, p99.9 ${took(p999)}, max ${took(max)}`
+}
+
+function took(ns: number): string {
+  if (ns >= 1e6) return `${rounded(ns / 1e6)} ms`
+  return ns >= 1_000 ? `${rounded(ns / 1_000)} us` : `${rounded(ns)} ns`
+}
+
+/** What the same contender against itself showed over the run. */
+export function noiseLine({ figures, median: middle, worst, worstFigure }: NoiseSummary): string {
+  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
+  return `Noise, a contender against itself over ${figures} figures: ${percent(middle)} (median), ${percent(worst)} (${worstFigure}); nothing is judged that is nearer to its limit.`
 }
 
 function between({ low, high }: Spread): string {

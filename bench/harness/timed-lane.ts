@@ -1,6 +1,8 @@
 /** Subjects timed by tinybench: the child's side. Holds the contenders of one subject and times one round of one. */
 import { Bench } from 'tinybench'
 import type { Contender } from './contender.js'
+import { LatencySamples } from './latency.js'
+import type { Latency } from './results.js'
 import { RunQueue } from './run-queue.js'
 import type { Form, Suite } from './subject.js'
 import type { TimedSubject } from './timed.js'
@@ -55,21 +57,51 @@ export async function round(name: string, roundMs: number): Promise<number> {
     warmupIterations: MIN_BATCHES,
     throws: true,
     setup: (_, mode) => {
-      if (mode === 'run') waitedMs = queue.waitedMs()
+      if (mode !== 'run') return
+      waitedMs = queue.waitedMs()
+      startedMs = performance.now()
     },
   })
   bench.add(name, isAsync ? awaited : sync, hooks)
 
   globalThis.gc?.()
   let waitedMs = 0
+  let startedMs = 0
   const [task] = isAsync ? await bench.run() : bench.runSync()
   const result = task!.result
   if (result.state !== 'completed') throw new Error(`${name}: the round ended as ${result.state}`)
   expectRight(name, right, batches * contender.operations)
-  const meanMs = (): number =>
-    (result.totalTime - (queue.waitedMs() - waitedMs)) / result.latency.samplesCount
+  // Waiting falls on what is timed and on what is between in proportion to their time.
+  const meanMs = (): number => {
+    const waitedShare = (queue.waitedMs() - waitedMs) / (performance.now() - startedMs)
+    return (result.totalTime * (1 - waitedShare)) / result.latency.samplesCount
+  }
   const batchMs = statistic === 'median' ? result.latency.p50 : meanMs()
   return (batchMs * NS_PER_MS) / contender.operations
+}
+
+/** Null when the contender does not tell one. */
+export function hitRatio(name: string): number | null {
+  return entrants.get(name)!.contender.hitRatio?.() ?? null
+}
+
+const samples = new Map<string, LatencySamples>()
+
+/** Times single operations of a contender for `ms`; false when it has none. */
+export async function sample(name: string, ms: number): Promise<boolean> {
+  const { contender, isAsync } = entrants.get(name)!
+  if (contender.one === undefined) return false
+  const kept = samples.get(name) ?? new LatencySamples()
+  samples.set(name, kept)
+  globalThis.gc?.()
+  if (isAsync) await kept.sampleAwaited(() => contender.one!() as Promise<number>, ms)
+  else kept.sample(() => contender.one!() as number, ms)
+  return true
+}
+
+/** What its single operations took, all samples together. */
+export function latency(name: string): Latency {
+  return samples.get(name)!.summary()
 }
 
 function expectRight(name: string, right: number, expected: number): void {

@@ -7,7 +7,8 @@
  */
 import { Child } from './child.js'
 import type { Contender } from './contender.js'
-import type { Answer, Form, Run, Subject } from './subject.js'
+import type { Latency } from './results.js'
+import type { Answer, Form, LeftOut, Run, Subject } from './subject.js'
 
 export interface TimedSubject extends Subject {
   /** The URL of the suite that exports this subject in its `suite`. */
@@ -29,6 +30,18 @@ export interface TimedOptions {
   readonly statistic?: 'median' | 'mean'
   /** All contenders in one process: for two states of one class, where processes would differ more than they. */
   readonly together?: boolean
+  /** Peers that would belong here, and why they do not. */
+  readonly leftOut?: readonly LeftOut[]
+  /** Why it cannot run here; undefined when it can. */
+  readonly unless?: (run: Run) => string | undefined
+}
+
+/** Turns and time of single operations, in the full form. */
+const LATENCY_TURNS = 2
+const LATENCY_MS = 60
+
+export function isTimed(subject: Subject): subject is TimedSubject {
+  return 'module' in subject
 }
 
 const LANE = new URL('./timed-lane.ts', import.meta.url).href
@@ -46,10 +59,12 @@ export function timed(options: TimedOptions): TimedSubject {
 }
 
 async function measure(
-  { id, module, contenders }: TimedOptions,
+  { id, module, contenders, leftOut, unless }: TimedOptions,
   together: boolean,
   run: Run,
 ): Promise<Answer> {
+  const skipped = unless?.(run)
+  if (skipped !== undefined) return { figures: {}, skipped }
   const names = Object.keys(contenders).filter((name) => run.contenders?.has(name) ?? true)
   const first = names[0]!
   const lanes = new Map<string, Child>()
@@ -75,8 +90,40 @@ async function measure(
       }
     }
     const noise = again.map((ns, round) => ns / timings[first]![round]!)
-    return { figures: { [id]: { contenders: timings, noise } } }
+    const latency = run.form === 'full' ? await oneByOne(lanes) : undefined
+    const notes = await hitRatios(lanes)
+    return {
+      ...(notes && { notes }),
+      figures: {
+        [id]: { contenders: timings, noise, ...(latency && { latency }), ...(leftOut && { leftOut }) },
+      },
+    }
   } finally {
     await Promise.all([...new Set(lanes.values())].map((lane) => lane.stop()))
   }
+}
+
+/** Single operations of the contenders that have them, in turn; undefined when none has. */
+async function oneByOne(
+  lanes: ReadonlyMap<string, Child>,
+): Promise<Readonly<Record<string, Latency>> | undefined> {
+  const sampled = new Set<string>()
+  for (let turn = 0; turn < LATENCY_TURNS; turn++) {
+    for (const [name, lane] of lanes) {
+      if (await lane.call<boolean>(LANE, 'sample', name, LATENCY_MS)) sampled.add(name)
+    }
+  }
+  if (sampled.size === 0) return undefined
+  const latencies: Record<string, Latency> = {}
+  for (const name of sampled) latencies[name] = await lanes.get(name)!.call(LANE, 'latency', name)
+  return latencies
+}
+
+async function hitRatios(lanes: ReadonlyMap<string, Child>): Promise<readonly string[] | undefined> {
+  const told: string[] = []
+  for (const [name, lane] of lanes) {
+    const ratio = await lane.call<number | null>(LANE, 'hitRatio', name)
+    if (ratio !== null) told.push(`${name} ${(ratio * 100).toFixed(1)} %`)
+  }
+  return told.length === 0 ? undefined : [`Hit ratio: ${told.join(', ')}.`]
 }

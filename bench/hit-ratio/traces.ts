@@ -20,8 +20,10 @@ export interface Cell {
   readonly hitRatio: Readonly<Record<string, number>>
 }
 
-export function hasTraces(folder: string): boolean {
-  return existsSync(join(folder, 'reference.json'))
+/** Why nothing can be replayed; undefined when the folder is there. */
+export function tracesAbsent(folder: string): string | undefined {
+  if (existsSync(join(folder, 'reference.json'))) return undefined
+  return `no traces in ${folder} (--traces DIR or HITPATH_TRACES names the folder)`
 }
 
 export function readCells(folder: string): readonly Cell[] {
@@ -38,6 +40,29 @@ export function requestsOf(folder: string, trace: string): number {
 /** The key ids of a trace in the order of access. */
 export function readTrace(folder: string, trace: string): Uint32Array {
   return decodeTrace(brotliDecompressSync(readFileSync(join(folder, `${trace}.trc.br`))))
+}
+
+/** The size in bytes of each request of a trace that has sizes. */
+export function readSizes(folder: string, trace: string): Uint32Array {
+  const bytes = brotliDecompressSync(readFileSync(join(folder, `${trace}.size.u32.br`)))
+  return Uint32Array.from({ length: bytes.length / 4 }, (_, at) => bytes.readUInt32LE(at * 4))
+}
+
+/** Shares by ttl (`240s`, `1.5h`), of each cluster whose statistics name any. */
+export function readTtlMixes(folder: string): readonly Readonly<Record<string, number>>[] {
+  const { clusters } = JSON.parse(readFileSync(join(folder, 'twitter-2020Mar-stats.json'), 'utf8')) as {
+    clusters: { ttl: Record<string, number> }[]
+  }
+  return clusters.map(({ ttl }) => ttl).filter((mix) => Object.keys(mix).length > 0)
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Milliseconds of `240s` or `10.6h`. */
+export function parseTtl(text: string): number {
+  const [, count, unit] = /^([\d.]+)([smhd])$/.exec(text) ?? []
+  if (count === undefined || unit === undefined) throw new Error(`no ttl: ${JSON.stringify(text)}`)
+  return Number(count) * UNIT_MS[unit]!
 }
 
 export function decodeTrace(bytes: Buffer): Uint32Array {

@@ -11,7 +11,7 @@ import { type Answer, type Run, type Suite, sized } from '../harness/subject.js'
 import { loadBars } from '../replay/bars.js'
 
 const STALENESS = 0.05
-const ROUNDS = { full: 9, smoke: 5 }
+const ROUNDS = { full: 9, ci: 5 }
 
 /** Runs in a child. */
 export function comparisons(rounds: number): readonly Comparison[] {
@@ -24,7 +24,7 @@ async function measure({ form }: Run): Promise<Answer> {
   const all = await inChild<readonly Comparison[]>(
     import.meta.url,
     'comparisons',
-    sized(form, ROUNDS.full, ROUNDS.smoke),
+    sized(form, ROUNDS.full, ROUNDS.ci),
   )
   const hitpath = all.map(({ adaptive }) => 1000 * adaptive.computed)
   const against = (peer: keyof Comparison & ('one' | 'each' | 'oneForWorst')) =>

@@ -10,9 +10,10 @@
 import { median } from '../harness/statistics.js'
 import type { Answer, Run, Suite } from '../harness/subject.js'
 import { columns } from '../harness/table.js'
+import { hitRatioCurves } from '../hit-ratio/curves.js'
 import { judgeReplays, meanPercent, POLICIES } from '../hit-ratio/gate.js'
 import { type Replay, type Replayed, replayAll } from '../hit-ratio/replay.js'
-import { hasTraces, readCells, requestsOf } from '../hit-ratio/traces.js'
+import { readCells, requestsOf, tracesAbsent } from '../hit-ratio/traces.js'
 
 const QUICK_REQUESTS = 400_000
 const PERCENT = 100
@@ -21,12 +22,8 @@ const LARGE_CELL = 1_024
 
 async function measure(run: Run): Promise<Answer> {
   const { tracesDir, quick } = run
-  if (!hasTraces(tracesDir)) {
-    return {
-      figures: {},
-      skipped: `no traces in ${tracesDir} (--traces DIR or HITPATH_TRACES names the folder)`,
-    }
-  }
+  const skipped = tracesAbsent(tracesDir)
+  if (skipped !== undefined) return { figures: {}, skipped }
   const cells = readCells(tracesDir).filter(
     ({ trace }) => !quick || requestsOf(tracesDir, trace) < QUICK_REQUESTS,
   )
@@ -51,6 +48,7 @@ async function measure(run: Run): Promise<Answer> {
       'hit-ratio-cell': single({ hitpath: gate.furthestPoints }),
       'hit-ratio-shards': single({ hitpath: gate.meanPercent - shardedMean }),
     },
+    curves: hitRatioCurves(local, sharded),
     notes: [
       ...tableOf(local, sharded),
       `16 shards cost ${costOf(local, sharded, LARGE_CELL).toFixed(2)} points over the cells of ${LARGE_CELL} entries or more.`,

@@ -3,10 +3,7 @@
  *
  * The mean is taken, not the median: evictions, collections and the advance of the wheel are part of the price.
  */
-import { TTLCache } from '@isaacs/ttlcache'
-import { LocalCache } from 'hitpath'
-import { LRUCache } from 'lru-cache'
-import QuickLRU from 'quick-lru'
+import { field, type Store } from '../contenders/l1.js'
 import type { Contender } from '../harness/contender.js'
 import type { Suite } from '../harness/subject.js'
 import { timed } from '../harness/timed.js'
@@ -15,11 +12,6 @@ const TTL_MS = 60_000
 const CAPACITY = 10_000
 const BATCH = 1_000
 const PERIOD = 100_000
-
-interface Writes {
-  set(key: string, value: number): unknown
-  get(key: string): number | undefined
-}
 
 /** A window's name and a running number: 28 characters, never the same twice. */
 function newKeys(): (serial: number) => string {
@@ -37,7 +29,7 @@ function newKeys(): (serial: number) => string {
 }
 
 /** Sets new keys forever; a set counts as right when the key set last in the batch is there with its value. */
-function evicting(cache: Writes): Contender {
+function evicting(cache: Store): Contender {
   const keyOf = newKeys()
   let serial = 0
   while (serial < 2 * CAPACITY) cache.set(keyOf(serial), serial++)
@@ -52,6 +44,10 @@ function evicting(cache: Writes): Contender {
       }
       return cache.get(key) === serial - 1 ? BATCH : 0
     },
+    one() {
+      cache.set(keyOf(serial), serial++)
+      return 1
+    },
   }
 }
 
@@ -64,12 +60,14 @@ export const suite: Suite = {
       title: 'LocalCache.set with ttl, a new key each time, 10,000 entries, full',
       module: import.meta.url,
       statistic: 'mean',
-      contenders: {
-        hitpath: () => evicting(new LocalCache<number>({ maxEntries: CAPACITY, ttl: TTL_MS })),
-        'lru-cache': () => evicting(new LRUCache<string, number>({ max: CAPACITY, ttl: TTL_MS })),
-        '@isaacs/ttlcache': () => evicting(new TTLCache<string, number>({ max: CAPACITY, ttl: TTL_MS })),
-        'quick-lru': () => evicting(new QuickLRU<string, number>({ maxSize: CAPACITY, maxAge: TTL_MS })),
-      },
+      ...field({ ttlMs: TTL_MS, evicting: true }, (make) => () => evicting(make(CAPACITY))),
+    }),
+    timed({
+      id: 'set-evict-no-ttl',
+      title: 'LocalCache.set without a ttl, a new key each time, 10,000 entries, full',
+      module: import.meta.url,
+      statistic: 'mean',
+      ...field({ ttlMs: undefined, evicting: true }, (make) => () => evicting(make(CAPACITY))),
     }),
   ],
 }

@@ -31,14 +31,14 @@ describe('a limit', () => {
 })
 
 describe('judge', () => {
-  test('holds the full form against the target and the smoke form against the gate', () => {
+  test('holds the full form against the target and the CI form against the gate', () => {
     expect(judge(target, measured, 'full')).toMatchObject({ limit: { max: 0.5 }, ruling: 'near' })
-    expect(judge(target, measured, 'smoke')).toMatchObject({ limit: { max: 0.8 }, ruling: 'met' })
+    expect(judge(target, measured, 'ci')).toMatchObject({ limit: { max: 0.8 }, ruling: 'met' })
   })
 
-  test('gives a target without a gate no limit in the smoke form', () => {
+  test('gives a target without a gate no limit in the CI form', () => {
     const { gate: _, ...ungated } = target
-    expect(judge(ungated, measured, 'smoke').ruling).toBe('unlimited')
+    expect(judge(ungated, measured, 'ci').ruling).toBe('unlimited')
   })
 
   test('takes differences and single values', () => {

@@ -7,8 +7,8 @@ test('the full form is the default, its results under bench/results', () => {
   expect(options.jsonFile).toBe('/repo/bench/results/latest.json')
 })
 
-test('the smoke form is quick', () => {
-  expect(readOptions(['--smoke'], {}, '/repo')).toMatchObject({ form: 'smoke', quick: true })
+test('the CI form is quick', () => {
+  expect(readOptions(['--ci'], {}, '/repo')).toMatchObject({ form: 'ci', quick: true })
 })
 
 test('an option beats the environment, which beats the default', () => {
