@@ -12,7 +12,13 @@ const TIMES: Readonly<Record<string, number>> = { ns: 1, µs: 1e3, us: 1e3, ms: 
 /** A label of an axis whose values are in `unit`; durations change their unit on the way. */
 function labels(unit: string): Layer {
   const scale = TIMES[unit]
-  if (scale === undefined) return { format: '~s' }
+  if (unit === 'B') {
+    return {
+      labelExpr:
+        "datum.value >= 1048576 ? format(datum.value / 1048576, '~g') + ' MiB' : datum.value >= 1024 ? format(datum.value / 1024, '~g') + ' KiB' : format(datum.value, '~g')",
+    }
+  }
+  if (scale === undefined) return { format: unit === '%' ? '~g' : '~s' }
   const ns = `(datum.value * ${scale})`
   const labelExpr = [
     `abs(${ns}) >= 1e9 ? format(${ns} / 1e9, '~g') + ' s'`,
@@ -60,7 +66,7 @@ export function lineChart(
     title: axisTitle(x.title, x.unit),
     grid: false,
     ...labels(x.unit),
-    ...(x.scale === 'log' && { values: [...new Set(xs)], labelOverlap: true, format: '~s' }),
+    ...(x.scale === 'log' && { values: [...new Set(xs)], labelOverlap: true }),
     ...(x.unit === 'threads' && { values: [...new Set(xs)], format: 'd' }),
   }
   const yAxis = {
@@ -134,7 +140,7 @@ function names(marks: Marks): Layer[] {
   }))
 }
 
-const NINES = [0, 0.5, 0.9, 0.99, 0.999, 0.9999]
+const NINES = [0.5, 0.9, 0.99, 0.999, 0.9999]
 /** The axis ends where samples do. */
 const LAST_NINE = 4
 
@@ -174,7 +180,7 @@ export function quantileChart(
       type: 'quantitative',
       scale: { type: 'log' },
       axis: {
-        title: 'time of one operation (logarithmic)',
+        title: 'one operation (logarithmic)',
         values: decades(values.map(({ ns }) => ns)),
         ...labels('ns'),
       },
