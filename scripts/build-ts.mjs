@@ -103,7 +103,13 @@ async function bundle(format, name, source, plugins) {
       plugins,
     })
     const chunkFileNames = `${name}/[name].js`
-    const output = { dir: join(staged, 'dist', format), format, exports: 'named', comments: COMMENTS, chunkFileNames }
+    const output = {
+      dir: join(staged, 'dist', format),
+      format,
+      exports: 'named',
+      comments: COMMENTS,
+      chunkFileNames,
+    }
     await build.write(output)
     if (format === 'esm' && name in entries) aliasExports(join(staged, 'dist', format, `${name}.js`))
     await build.close()

@@ -1,61 +1,6 @@
-/**
- * The plots, as SVG made on the server by vega-lite. Colours are names of CSS variables, which the page defines for light and dark;
- * legends are the page's, once for all plots.
- */
-import { parse, View } from 'vega'
-import { compile, type TopLevelSpec } from 'vega-lite'
+/** The plots of the platform's page; legends are the page's, once for all plots. */
+import { colour, type Layer, type Palette, svg } from '../../plots/draw.js'
 import type { InvalidationCount, LatencyBin, RatioPoint, TimePoint } from './series.js'
-
-/** Contenders and stages in the order in which they are coloured. */
-export interface Palette {
-  readonly names: readonly string[]
-  readonly colours: readonly string[]
-}
-
-/** Of the whole picture, axes included. */
-const WIDTH = 480
-const HEIGHT = 230
-
-const CONFIG = {
-  background: 'transparent',
-  font: 'inherit',
-  view: { stroke: 'transparent' },
-  axis: {
-    labelColor: 'var(--muted)',
-    titleColor: 'var(--muted)',
-    domainColor: 'var(--line)',
-    tickColor: 'var(--line)',
-    gridColor: 'var(--grid)',
-    labelFontSize: 11,
-    titleFontSize: 11,
-    titleFontWeight: 'normal',
-    titlePadding: 8,
-  },
-} as const
-
-type Layer = Readonly<Record<string, unknown>>
-
-async function svg(values: readonly object[], layers: readonly Layer[], size: Layer = {}): Promise<string> {
-  const spec = {
-    width: WIDTH,
-    height: HEIGHT,
-    padding: { left: 4, right: 10, top: 14, bottom: 4 },
-    autosize: { type: 'fit', contains: 'padding' },
-    ...size,
-    config: CONFIG,
-    data: { values },
-    layer: layers,
-  } as unknown as TopLevelSpec
-  const view = new View(parse(compile(spec).spec), { renderer: 'none' })
-  const drawn = await view.toSVG()
-  view.finalize()
-  // The page scales it and says what it shows: the size in the file is that of its view box.
-  return drawn.replace(/(<svg[^>]*?) width="[^"]*" height="[^"]*"/, '$1 role="presentation"')
-}
-
-function colour(field: string, { names, colours }: Palette): Layer {
-  return { field, type: 'nominal', scale: { domain: names, range: colours }, legend: null }
-}
 
 const DURATION_LABELS =
   "datum.value < 1000 ? datum.value + ' µs' : datum.value < 1e6 ? datum.value / 1000 + ' ms' : datum.value / 1e6 + ' s'"

@@ -1,16 +1,16 @@
-/** The page: one file, no scripts, nothing from the network; light or dark as the reader's system is. */
+/** The page of the platform's replay. */
+import type { Palette } from '../../plots/draw.js'
+import { escapeHtml, footer, legend, page, panel, tiles } from '../../plots/page.js'
 import {
   countChart,
   durationChart,
   latencyChart,
   memoryChart,
-  type Palette,
   ratioChart,
   rowsChart,
   staleChart,
 } from './charts.js'
 import { count, duration, percent, type RunFigures } from './figures.js'
-import { STYLE } from './page-style.js'
 import type { PlatformRun } from './run.js'
 import { STAGES } from './script.js'
 import {
@@ -58,22 +58,13 @@ export async function writePage(input: PageInput): Promise<string> {
   const stalePalette: Palette = { names: [hitpath.name, DEAF], colours: ['var(--hitpath)', 'var(--none)'] }
   const chips = legend(contenders)
   const bars = hitpath.invalidationMs.length
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<meta name="color-scheme" content="light dark"/>
-<title>hitpath: the platform replay</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<header>
+  return page(
+    'hitpath: the platform replay',
+    `<header>
 <h1>A trading platform, replayed with and without a cache</h1>
 <p class="lead">${count(bars)} real bars of ${input.symbols.length} symbols arrive one by one. Each brings requests for technical features, features of a CNN+LSTM network, its predictions, and signals made of all three. All three contenders gave the same ${count(answers(bare))} answers, bit for bit.</p>
 </header>
-${tiles(input)}
+${inLarge(input)}
 <section>
 <h2>How long a request takes</h2>
 ${chips}
@@ -90,7 +81,7 @@ ${panel('Rows of predictions that the model computed', await rowsChart(modelRows
 <section>
 <h2>What a bar invalidates</h2>
 <div class="grid">
-${panel('Time until nothing stale is left', await durationChart(invalidationTimes([original, hitpath]), contenders, swapAt), `${legend(contenders, 1)}<p>The original compares a pattern with every key, ${count(original.held.entries)} at the end; hitpath changes the version of two tags, whatever carries them.</p>`)}
+${panel('Time until nothing stale is left', await durationChart(invalidationTimes([original, hitpath]), contenders, swapAt), `${legend({ names: contenders.names.slice(1), colours: contenders.colours.slice(1) })}<p>The original compares a pattern with every key, ${count(original.held.entries)} at the end; hitpath changes the version of two tags, whatever carries them.</p>`)}
 ${panel('Signals out of date, with and without', await staleChart(staleShares(staleRuns, none), stalePalette, swapAt), `${legend(stalePalette)}<p>The ttl alone (60 s) would have served ${count(input.deafFigures.staleSignals)} signals of an older bar.</p>`)}
 ${panel('Entries that one bar made invalid', await countChart(invalidationCounts(hitpath), 'var(--hitpath)'), '<p>Windows of the past stay: they are found by what they hold, and a new bar changes nothing in them.</p>')}
 ${panel('Memory that the answers take', await memoryChart(amounts, contenders), '<p>After a full collection; most of it are technical features, 7 KB a window. The lighter part, if one sees it, is the region with the predictions.</p>')}
@@ -101,26 +92,34 @@ ${panel('Memory that the answers take', await memoryChart(amounts, contenders), 
 ${stageTable(figures)}
 <p class="note">Hits are of the answers asked for, rows of predictions one by one. What nobody has asked before has to be computed by all: the last line.</p>
 </section>
-<footer>
-${input.made.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')}
-</footer>
-</main>
-</body>
-</html>
-`
+${footer(input.made)}`,
+  )
 }
 
-function tiles({ figures, deafFigures }: PageInput): string {
+function inLarge({ figures, deafFigures }: PageInput): string {
   const [bare, original, hitpath] = figures
-  const tile = (value: string, label: string): string =>
-    `<div class="tile"><b>${escapeHtml(value)}</b><span>${escapeHtml(label)}</span></div>`
-  return `<div class="tiles">
-${tile(`${(bare.totalMs / hitpath.totalMs).toFixed(1)} ×`, `less time than without a cache; ${(bare.totalMs / original.totalMs).toFixed(1)} × with the original design`)}
-${tile(percent(1 - hitpath.modelRows / bare.modelRows), `of ${count(bare.modelRows)} model rows were not computed`)}
-${tile(duration(hitpath.invalidationP50Us), `from bar to nothing stale; ${duration(original.invalidationP50Us)} in the original`)}
-${tile(`${count(hitpath.staleSignals)} stale`, `signals; ${count(deafFigures.staleSignals)} when bars are not heard`)}
-${tile(duration(hitpath.swapMs * 1000), `pause for the new model; ${duration(original.swapMs * 1000)} in the original`)}
-</div>`
+  return tiles([
+    [
+      `${(bare.totalMs / hitpath.totalMs).toFixed(1)} ×`,
+      `less time than without a cache; ${(bare.totalMs / original.totalMs).toFixed(1)} × with the original design`,
+    ],
+    [
+      percent(1 - hitpath.modelRows / bare.modelRows),
+      `of ${count(bare.modelRows)} model rows were not computed`,
+    ],
+    [
+      duration(hitpath.invalidationP50Us),
+      `from bar to nothing stale; ${duration(original.invalidationP50Us)} in the original`,
+    ],
+    [
+      `${count(hitpath.staleSignals)} stale`,
+      `signals; ${count(deafFigures.staleSignals)} when bars are not heard`,
+    ],
+    [
+      duration(hitpath.swapMs * 1000),
+      `pause for the new model; ${duration(original.swapMs * 1000)} in the original`,
+    ],
+  ])
 }
 
 function medians(figures: readonly RunFigures[], stage: number): string {
@@ -158,25 +157,10 @@ function stageTable(figures: readonly RunFigures[]): string {
 </table></div>`
 }
 
-function panel(heading: string, svg: string, below: string): string {
-  return `<figure><h3>${escapeHtml(heading)}</h3>${svg}<figcaption>${below}</figcaption></figure>`
-}
-
-function legend({ names, colours }: Palette, from = 0): string {
-  const chips = names.map(
-    (name, i) => `<span class="chip"><i style="background:${colours[i]}"></i>${escapeHtml(name)}</span>`,
-  )
-  return `<p class="legend">${chips.slice(from).join('')}</p>`
-}
-
 function answers({ stages }: RunFigures): number {
   return stages.reduce((total, stage) => total + stage.asked, 0)
 }
 
 function title(stage: string): string {
   return stage.charAt(0).toUpperCase() + stage.slice(1)
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;')
 }
