@@ -8,8 +8,9 @@ import type { L2Store } from '../l2/store.js'
 import type { Core } from './core.js'
 
 const RESAMPLE_MS = 30_000
-/** After errors: it may be another server, or its clock was set. */
-const RESAMPLE_AFTER_ERRORS_MS = 1000
+/** After errors, as it may be another server, or its clock was set; and while the server's clock is known only vaguely. */
+const RESAMPLE_SOON_MS = 1000
+const VAGUE_MS = 5
 
 export class Start {
   readonly #core: Core<unknown>
@@ -46,9 +47,13 @@ export class Start {
     core.refuseClosed()
     if (!this.#hasWaited || !core.serverClock.known || !core.epochKnown) return false
     const since = core.time.now() - this.#sampledAt
-    const erred = core.counters.errors !== this.#errors
-    if (since > RESAMPLE_MS || (erred && since > RESAMPLE_AFTER_ERRORS_MS)) this.#resample()
+    if (since > RESAMPLE_MS || (since > RESAMPLE_SOON_MS && this.#isDoubtful)) this.#resample()
     return true
+  }
+
+  get #isDoubtful(): boolean {
+    const { counters, serverClock } = this.#core
+    return counters.errors !== this.#errors || serverClock.uncertainty > VAGUE_MS
   }
 
   /** Reads the epoch, once for all who ask now. */

@@ -1,6 +1,7 @@
 /**
- * Where the server's programs are. They are looked for on the PATH under the names of Redis and Valkey; a root user of a
- * Debian-like machine gets them installed; anyone else reads one line that says what to install.
+ * Where the server's programs are. HITPATH_TEST_REDIS says which server to test with. Without it they are looked for on the PATH under the
+ * names of Redis and Valkey; a root user of a Debian-like machine gets them installed; anyone else reads one line that says what to
+ * install.
  */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
@@ -10,7 +11,7 @@ let server: string | undefined
 
 /** Path of redis-server or valkey-server. */
 export function serverBinary(): string {
-  server ??= onPath('redis-server') ?? onPath('valkey-server') ?? installed()
+  server ??= process.env['HITPATH_TEST_REDIS'] ?? onPath('redis-server') ?? onPath('valkey-server') ?? installed()
   return server
 }
 

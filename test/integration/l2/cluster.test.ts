@@ -13,11 +13,9 @@ describe.each(VERSIONS)('a Cluster that changes, $ioredis', ({ makeCluster }) =>
 
   beforeEach(async () => {
     cluster = await RedisCluster.start({ masters: 3, replicas: 1 })
-    store = new RedisStore({ createClient: () => makeCluster(cluster.startupNodes), commandTimeout: '500ms' })
-    await store.setMany(
-      NAMES.map((name) => write(name, 0)),
-      me,
-    )
+    store = new RedisStore({ createClient: () => makeCluster(cluster.startupNodes), commandTimeout: '4s' })
+    const all = NAMES.map((name) => write(name, 0))
+    await waitFor('the Cluster', () => store.setMany(all, me))
   })
 
   afterEach(async () => {

@@ -47,7 +47,7 @@ test('a proxy is silent, slow, cut and refusing', async () => {
   const proxy = await TcpProxy.start(server.port)
   const client = new Redis({
     port: proxy.port,
-    commandTimeout: 150,
+    commandTimeout: 2000,
     retryStrategy: () => 10,
     maxRetriesPerRequest: 0,
   })

@@ -1,7 +1,7 @@
 /** Changes whose place among others is hard to tell: made in an outage, by a process that is unsure of the server's clock, or done late. */
 import { expect, test } from 'vitest'
 import { waitFor } from '../../support/wait.js'
-import { deferred, FIRST_TIERS, type Process, World } from './world.js'
+import { deferred, FIRST_TIERS, type Process, settled, World } from './world.js'
 
 const LIMIT_MS = 50
 const OPTIONS = { breaker: { failures: 100, resetAfter: 1 }, l2Timeout: LIMIT_MS, ttl: '1h' } as const
@@ -50,29 +50,48 @@ test.each(FIRST_TIERS)(
   async (kind) => {
     await using world = new World(kind)
     const writer = world.process(OPTIONS)
-    const { cache, store } = await unsure(world, 'reply', 40)
+    const process = await unsure(world, 'reply', 40)
+    const { cache, store } = process
     await writer.cache.set('key', 'theirs')
     store.down()
     world.advance(1)
     expect(await cache.set('key', 'ours')).toEqual({ queued: true })
     store.up()
-    await replayed({ cache, store } as Process)
+    await replayed(process)
     expect(await cache.get('key')).toBe('ours')
     expect(await writer.cache.get('key')).toBe('ours')
   },
 )
 
+test('a first answer about the time that took long is bettered by the next', async () => {
+  await using world = new World()
+  const writer = world.process(OPTIONS)
+  const { cache, store, bus } = await unsure(world, 'reply', 40)
+  bus.hold()
+  world.advance(1001)
+  await cache.get('key')
+  await settled()
+  await writer.cache.set('key', 'theirs')
+  store.down()
+  world.advance(1)
+  expect(await cache.set('key', 'ours')).toEqual({ queued: true })
+  store.up()
+  await replayed({ cache, store, bus })
+  expect(await writer.cache.get('key')).toBe('ours')
+})
+
 test.each(FIRST_TIERS)(
   '%s: a call that was given up is done neither after its replay nor after what followed, however unsure the time',
   async (kind) => {
     await using world = new World(kind)
-    const { cache, store } = await unsure(world, 'request', 4 * LIMIT_MS)
+    const process = await unsure(world, 'request', 4 * LIMIT_MS)
+    const { cache, store } = process
     const thaw = deferred<void>()
     store.fate = () => ({ when: 'late', until: thaw.promise })
     const began = performance.now()
     expect(await cache.set('key', 'one')).toEqual({ queued: true })
     store.fate = undefined
-    await replayed({ cache, store } as Process)
+    await replayed(process)
     expect(await cache.set('key', 'two')).toEqual({ queued: false })
     world.advance(performance.now() - began)
     thaw.resolve()
