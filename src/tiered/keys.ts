@@ -55,9 +55,10 @@ async function* streamed(
   walked.catch(() => {}) // it is awaited below, unless the caller has left
   try {
     for (;;) {
-      const next = given.shift()
+      const [next] = given
       if (next !== undefined) {
         yield* next.names
+        given.shift()
         next.taken()
       } else if (ended) {
         return await walked

@@ -1,5 +1,5 @@
-/** The tables of MIGRATION.md: what stands in their column *hitpath* exists. */
-import { readFileSync } from 'node:fs'
+/** The tables of MIGRATION.md: what stands in their column *hitpath* exists, and so does what it takes the place of. */
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { hitpathCachingStore, hitpathStore } from '../../src/compat/cache-manager/index.js'
 import { HitpathStorageAdapter, HitpathStore } from '../../src/compat/keyv/index.js'
@@ -80,3 +80,36 @@ describe('options', () => {
 test.each(of(/^(?:new )?(\w+)\(/))('%s()', (name) => {
   expect((name as string) in FUNCTIONS || (name as string) in CLASSES).toBe(true)
 })
+
+/** Where a peer says what it has, by the heading of its table. */
+const PEERS: Readonly<Record<string, readonly string[]>> = {
+  'lru-cache': ['lru-cache/dist/esm'],
+  'node-cache': ['node-cache'],
+  '@isaacs/ttlcache': ['@isaacs/ttlcache/dist/esm'],
+  bentocache: ['bentocache/build'],
+  cacheable: ['cacheable/dist', '@cacheable/memory/dist', '@cacheable/utils/dist'],
+  'layered-loader': ['layered-loader/dist'],
+}
+
+describe('of the peers', () => {
+  test.each(Object.entries(PEERS))('%s has what its table names', (peer, folders) => {
+    const section = TEXT.split('\n## ').find((text) => text.startsWith(`${peer}\n`)) ?? ''
+    const rows = [...section.matchAll(/^\|([^|]*)\|[^|]*\|[^|]*\|$/gm)].map(([, cell = '']) => cell)
+    const words = new Set(
+      rows
+        .flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code as string))
+        .flatMap((code) => code.match(/[a-z]\w{2,}/gi) ?? []),
+    )
+    const declared = folders.map(declarations).join('\n')
+    expect(words.size).toBeGreaterThan(10)
+    expect([...words].filter((word) => !new RegExp(`\\b${word}\\b`).test(declared))).toEqual([])
+  })
+})
+
+function declarations(folder: string): string {
+  const root = new URL(`../../node_modules/${folder}/`, import.meta.url)
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(d\.[cm]?ts|[cm]?js)$/.test(name) && !name.includes('node_modules'))
+    .map((name) => readFileSync(new URL(name, root), 'utf8'))
+    .join('\n')
+}

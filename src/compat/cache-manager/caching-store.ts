@@ -1,4 +1,4 @@
-/** A store for `caching()` of cache-manager 4 and 5, whose stores answer for themselves; cache-manager 7 takes it in its KeyvAdapter. */
+/** A store for `caching()` of cache-manager 5, whose stores answer for themselves; cache-manager 7 takes it in its KeyvAdapter. */
 import { HitpathError } from '../../errors.js'
 import type { Space } from '../keyv/space.js'
 import { type OpenedStore, ttlMs } from './options.js'

@@ -20,7 +20,7 @@ export function hitpathStore<Store extends object = CacheStore>(
 }
 
 /**
- * A store for `caching(hitpathCachingStore())` of cache-manager 4 and 5.
+ * A store for `caching(hitpathCachingStore())` of cache-manager 5.
  *
  * @param options as of hitpathStore()
  * @throws as hitpathStore()

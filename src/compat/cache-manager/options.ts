@@ -26,11 +26,11 @@ export function openStore(options: StoreCache | CacheStoreOptions, path: string)
   if (namespace !== undefined && typeof namespace !== 'string') {
     throw new HitpathError('INVALID_OPTION', `${path}.namespace must be a string; got ${describe(namespace)}`)
   }
-  const { cache, own } = openCache(rest, path)
+  const opened = openCache(rest, path)
   return {
-    space: openSpace(cache, namespace, ROOT),
+    space: openSpace(opened, namespace, ROOT),
     disconnect: async () => {
-      if (own) await cache.close()
+      if (opened.own !== undefined) await opened.cache.close()
     },
   }
 }

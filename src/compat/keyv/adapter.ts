@@ -14,9 +14,9 @@ import { TwoTierSpace } from './two-tier-space.js'
 const ROOT = 'keyv'
 
 /** The part of a cache that belongs to a namespace. @throws HitpathError for a name that the cache does not take */
-export function openSpace(cache: StoreCache, namespace: string | undefined, root: string): Space {
+export function openSpace({ cache, own }: OpenedCache, namespace: string | undefined, root: string): Space {
   const name = namespace === undefined || namespace === '' ? root : `${root}:${namespace}`
-  return isTwoTier(cache) ? new TwoTierSpace(cache, name) : new FlatSpace(cache, name)
+  return isTwoTier(cache) ? new TwoTierSpace(cache, name) : new FlatSpace(cache, name, own)
 }
 
 export abstract class StoreAdapter extends Emitter {
@@ -85,19 +85,19 @@ export abstract class StoreAdapter extends Emitter {
     namespace?: string,
   ): AsyncGenerator<Array<string | Awaited<Value> | undefined>, void> {
     const other = namespace !== undefined && namespace !== this.#namespace
-    const space = other ? openSpace(this.cache, namespace, ROOT) : this.space
+    const space = other ? openSpace(this.#opened, namespace, ROOT) : this.space
     for await (const [key, value] of space.entries()) yield [key, value as Awaited<Value>]
   }
 
   /** Closes the cache if it was made for this store; one that was handed in stays open. */
   async disconnect(): Promise<void> {
     this.namespace = this.#namespace
-    if (this.#opened.own) await this.cache.close()
+    if (this.#opened.own !== undefined) await this.cache.close()
   }
 
   protected get space(): Space {
     if (this.#space !== undefined) return this.#space
-    const space = openSpace(this.cache, this.#namespace, ROOT)
+    const space = openSpace(this.#opened, this.#namespace, ROOT)
     this.#unlink = space.onError((error) => {
       if (this.listenerCount('error') > 0) this.emit('error', error)
     })

@@ -25,6 +25,7 @@ export interface FlatCache {
   invalidateTag(tag: string): number
   remainingTtl(key: string): number | undefined
   keys(): Iterable<string | number | PreparedKey>
+  clear(): void
   scope(name: string): { key(key: string): PreparedKey }
   close(): void
 }
@@ -68,18 +69,18 @@ export type StoreOptions =
 
 export interface OpenedCache {
   readonly cache: StoreCache
-  /** Made here, and so closed here. */
-  readonly own: boolean
+  /** Of a cache that was made here, and so is closed here: the names of its parts that were in use. */
+  readonly own: Set<string> | undefined
 }
 
 /** @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY */
 export function openCache(options: StoreCache | StoreOptions, path: string): OpenedCache {
-  if (isCache(options)) return { cache: options, own: false }
+  if (isCache(options)) return { cache: options, own: undefined }
   if (typeof options !== 'object' || options === null || !('cache' in options))
-    return { cache: new LocalCache<unknown>(options), own: true }
+    return { cache: new LocalCache<unknown>(options), own: new Set() }
   refuseUnknownOptions(options, `${path} over a cache`, ['cache'])
   const { cache } = options
-  if (isCache(cache)) return { cache, own: false }
+  if (isCache(cache)) return { cache, own: undefined }
   throw new HitpathError(
     'INVALID_OPTION',
     `${path}.cache must be a LocalCache, a SharedCache or a TieredCache; got ${describe(cache)}`,

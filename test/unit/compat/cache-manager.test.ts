@@ -93,7 +93,7 @@ describe.each(Object.entries(CACHES))('cache-manager 7 over a %s', (_, make) => 
     expect(await cache.wrap('key', async () => 'early', 100_000)).toBe('old')
     now += 70_000
     expect(await cache.wrap('key', async () => 'new', 100_000)).toBe('old')
-    await expect.poll(() => refreshed).toEqual([{ key: 'key', value: 'new' }])
+    await expect.poll(() => refreshed, { timeout: 50_000 }).toEqual([{ key: 'key', value: 'new' }])
     expect(await cache.get('key')).toBe('new')
   })
 

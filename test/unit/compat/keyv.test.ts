@@ -171,6 +171,25 @@ test('options are those of a LocalCache, which belongs to the store', async () =
   await expect(store.get('b')).rejects.toThrow(expect.objectContaining({ code: 'CLOSED' }))
 })
 
+test('namespaces of one store with a cache of its own keep apart too', async () => {
+  const gone: unknown[] = []
+  const store = new HitpathStore({ onRemoval: (key, _, reason) => gone.push([key, reason]) })
+  await store.set('a', 1)
+  await store.clear()
+  store.namespace = 'other'
+  await store.set('b', 2)
+  store.namespace = undefined
+  await store.setMany([{ key: 'c', value: 3, ttl: 60_000 }])
+  await store.clear()
+  expect(await store.has('c')).toBe(false)
+  store.namespace = 'other'
+  expect(await keysOf(store)).toEqual(['b'])
+  expect(gone).toEqual([
+    ['keyv\u0001a', 'cleared'],
+    ['keyv\u0001c', 'deleted'],
+  ])
+})
+
 test('an entry of Keyv 6 that has ended is not stored', async () => {
   const store = new HitpathStorageAdapter()
   await store.set('key', 1)

@@ -49,7 +49,14 @@ test('namespaces keep to themselves', async () => {
 
 test('the walk through the second tier waits for its reader, and ends with it', async () => {
   await using world = new World()
-  const { cache } = world.process()
+  const { cache, store } = world.process()
+  let walk: Promise<unknown> | undefined
+  const names = store.names.bind(store)
+  store.names = (onNames, signal) => {
+    const walked = names(onNames, signal)
+    walk = expect(walked).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }))
+    return walked
+  }
   for (let i = 0; i < 12; i++) await cache.set(i, i, { tier: 'l2' })
   const shown: unknown[] = []
   for await (const key of cache.keys()) {
@@ -57,6 +64,7 @@ test('the walk through the second tier waits for its reader, and ends with it', 
     if (shown.length === 4) break
   }
   expect(new Set(shown).size).toBe(4)
+  await walk
   expect(await cache.get(11)).toBe(11)
 })
 
