@@ -31,8 +31,9 @@ describe('the handle of a SharedCache', () => {
     const cache = SharedCache.create<unknown>({ maxBytes: 2 ** 20 })
     cache.set('from main', 'text')
     const worker = new Worker(file('echo.mjs'), { workerData: { handle: cache.handle } })
+    const exit = ended(worker)
     const handle = await answer<SharedCacheHandle>(worker)
-    await ended(worker)
+    await exit
     const expected = { array: new Float64Array(600).fill(2), text: 'text' }
     expect(cache.get('from worker')).toEqual(expected)
     expect(SharedCache.attach(handle).get('from worker')).toEqual(expected)
@@ -54,8 +55,9 @@ describe('the handle of a SharedCache', () => {
 
 test('eight workers load the module at once', async () => {
   const workers = Array.from({ length: 8 }, () => new Worker(file('echo.mjs')))
+  const exits = workers.map(ended)
   expect(await Promise.all(workers.map((worker) => answer(worker)))).toEqual(new Array(8).fill(1))
-  await Promise.all(workers.map(ended))
+  await Promise.all(exits)
 })
 
 test('four workers lose no update, read no torn value and nothing that expired', async () => {
