@@ -151,7 +151,7 @@ export function judgeReaders({ waiting, longestIdleMs }: Readers): Finding {
       remedy: 'run the doctor as an administrator once',
     }
   }
-  const found = `${waiting} connection${waiting === 1 ? '' : 's'} read streams of this server now`
+  const found = `${waiting} connection${waiting === 1 ? ' reads' : 's read'} streams of this server now`
   if (longestIdleMs === undefined || longestIdleMs <= 10 * HEARTBEAT_MS) return ok('BUS_READERS', found)
   return {
     code: 'BUS_READERS',

@@ -85,6 +85,8 @@ export function judgeLatency({ ping, script }: Measures, deadlineMs: number): Fi
   const slowest = Math.max(ping.p99Ms, script?.p99Ms ?? 0)
   if (slowest < deadlineMs / 10) return ok('LATENCY', found)
   const isLate = slowest >= deadlineMs
+  const wantedMs = Math.ceil(slowest * 4)
+  const longer = wantedMs > deadlineMs ? `, or commandTimeout: ${wantedMs} and an l2Timeout above that` : ''
   return {
     code: 'LATENCY',
     level: isLate ? 'error' : slowest >= deadlineMs / 2 ? 'warning' : 'note',
@@ -92,7 +94,7 @@ export function judgeLatency({ ping, script }: Measures, deadlineMs: number): Fi
     why: isLate
       ? 'calls are given up before the server answers: they count as failures, and open the circuit'
       : 'a burst or a snapshot of the server will take calls over their deadline',
-    remedy: `a server nearer by (same zone), redis-cli --intrinsic-latency 10 on it, SLOWLOG GET, or commandTimeout above ${durationText(Math.ceil(slowest * 4))} and l2Timeout above that`,
+    remedy: `a server nearer by (same zone), redis-cli --intrinsic-latency 10 on it, SLOWLOG GET${longer}`,
   }
 }
 
