@@ -2,9 +2,10 @@
  * When entries were set and for how long they live.
  *
  * An entry without a ttl, or set at the clock's zero, never ends. The clock is asked at most once a `resolution`: its reading is kept
- * until a timer forgets it. Always true: until `#fresh` of a slot, in whole milliseconds since `#origin`, its entry is not stale; so
+ * until a timer forgets it. Always true: until what `#order` notes of a slot, in whole milliseconds since `#origin`, its entry is not stale; so
  * most reads look at four bytes of it.
  */
+import type { Recency } from './recency.js'
 import type { Perf, Status } from './types.js'
 
 /** What a cache says about time; `ttlResolution` may change. */
@@ -23,7 +24,7 @@ export class Ages {
   /** By slot; 0 for none, NaN where lru-cache has an array that does not reach so far. */
   starts: Float64Array<ArrayBuffer>
   ttls: Float64Array<ArrayBuffer>
-  #fresh: Uint32Array<ArrayBuffer>
+  readonly #order: Recency
   #now = 0
   /** The first reading of the clock. */
   #origin = Number.NaN
@@ -35,24 +36,22 @@ export class Ages {
    * @param max entries that lru-cache has an array for
    * @param onDue is told of each entry once its time is over
    */
-  constructor(timing: Timing, slots: number, max: number, onDue: ((slot: number) => void) | undefined) {
+  constructor(timing: Timing, order: Recency, slots: number, max: number, onDue: ((slot: number) => void) | undefined) {
     this.#timing = timing
     this.starts = new Float64Array(slots).fill(Number.NaN, max)
     this.ttls = new Float64Array(slots).fill(Number.NaN, max)
-    this.#fresh = new Uint32Array(slots)
+    this.#order = order
     this.timers = onDue === undefined ? undefined : new Array(max).fill(undefined)
     this.#onDue = onDue ?? (() => {})
   }
 
   grow(slots: number): void {
     const { length } = this.starts
-    const [starts, ttls, fresh] = [new Float64Array(slots), new Float64Array(slots), new Uint32Array(slots)]
+    const [starts, ttls] = [new Float64Array(slots), new Float64Array(slots)]
     starts.set(this.starts)
     ttls.set(this.ttls)
-    fresh.set(this.#fresh)
     this.starts = starts.fill(Number.NaN, length)
     this.ttls = ttls.fill(Number.NaN, length)
-    this.#fresh = fresh
   }
 
   startOf(slot: number): number {
@@ -76,7 +75,7 @@ export class Ages {
   }
 
   isStale(slot: number): boolean {
-    if (this.#now !== 0 && this.#now - this.#origin < (this.#fresh[slot] as number)) return false
+    if (this.#now !== 0 && this.#now - this.#origin < (this.#order.records[4 * slot + 2] as number)) return false
     const start = this.startOf(slot)
     const ttl = this.ttlOf(slot)
     return !!ttl && !!start && this.now() - start > ttl
@@ -110,7 +109,6 @@ export class Ages {
   clear(): void {
     this.starts.fill(0)
     this.ttls.fill(0)
-    this.#fresh.fill(0)
     for (const timer of this.timers ?? []) if (timer !== undefined) clearTimeout(timer as never)
     this.timers?.fill(undefined)
   }
@@ -136,7 +134,7 @@ export class Ages {
   #start(slot: number, start: number, ttl: number): void {
     this.starts[slot] = start
     const end = Math.floor(start + ttl - this.#origin) - 1
-    this.#fresh[slot] = ttl && start ? Math.max(0, Math.min(MAX_UINT32, end)) : MAX_UINT32
+    this.#order.records[4 * slot + 2] = ttl && start ? Math.max(0, Math.min(MAX_UINT32, end)) : MAX_UINT32
     this.#schedule(slot, ttl)
   }
 

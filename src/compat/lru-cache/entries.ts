@@ -72,7 +72,7 @@ export class Entries<K, V> {
   }
 
   trackAges(timing: Timing, onDue: ((slot: number) => void) | undefined): Ages {
-    this.ages = new Ages(timing, this.#room, this.#max, onDue)
+    this.ages = new Ages(timing, this.order, this.#room, this.#max, onDue)
     return this.ages
   }
 

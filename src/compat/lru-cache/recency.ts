@@ -1,7 +1,7 @@
 /**
  * Slots in the order of their use: a doubly linked list over an array of numbers.
  *
- * A slot's two links stand side by side, so that moving it touches one line of memory for itself and one for each neighbour. Where the list
+ * A slot's numbers stand side by side, so that a hit touches one line of memory for all of them, and moving it one for each neighbour. Where the list
  * is larger than the processor's caches, uses are noted and made up for when somebody asks for the order, or after 256: lines of memory
  * that one loop asks for come side by side, those that hits ask for come one after another.
  *
@@ -12,8 +12,8 @@ const NOTED = 256
 const LARGE = 32_768
 
 export class Recency {
-  /** Of slot i: the older neighbour at 2i, the newer at 2i + 1. */
-  #links: Uint32Array<ArrayBuffer>
+  /** Of slot i: the older neighbour at 4i, the newer at 4i + 1; until when its entry is surely fresh, at 4i + 2, is for Ages. */
+  records: Uint32Array<ArrayBuffer>
   #oldest = 0
   #newest = 0
   readonly #noted = new Uint32Array(NOTED)
@@ -22,15 +22,15 @@ export class Recency {
   length = 0
 
   constructor(slots: number) {
-    this.#links = new Uint32Array(2 * slots)
+    this.records = new Uint32Array(4 * slots)
     this.#large = slots >= LARGE
   }
 
   /** Room for so many slots. */
   grow(slots: number): void {
-    const links = new Uint32Array(2 * slots)
-    links.set(this.#links)
-    this.#links = links
+    const records = new Uint32Array(4 * slots)
+    records.set(this.records)
+    this.records = records
     this.#large = slots >= LARGE
   }
 
@@ -47,12 +47,12 @@ export class Recency {
 
   older(slot: number): number {
     if (this.#notes !== 0) this.#makeUp()
-    return this.#links[2 * slot] as number
+    return this.records[4 * slot] as number
   }
 
   newer(slot: number): number {
     if (this.#notes !== 0) this.#makeUp()
-    return this.#links[2 * slot + 1] as number
+    return this.records[4 * slot + 1] as number
   }
 
   /** A slot that is not in the list becomes the newest. */
@@ -69,8 +69,8 @@ export class Recency {
   remove(slot: number): void {
     if (this.#notes !== 0) this.#makeUp()
     if (--this.length === 0) this.clear()
-    else if (slot === this.#newest) this.#newest = this.#links[2 * slot] as number
-    else if (slot === this.#oldest) this.#oldest = this.#links[2 * slot + 1] as number
+    else if (slot === this.#newest) this.#newest = this.records[4 * slot] as number
+    else if (slot === this.#oldest) this.#oldest = this.records[4 * slot + 1] as number
     else this.#leave(slot)
   }
 
@@ -93,11 +93,11 @@ export class Recency {
 
   #makeUp(): void {
     const noted = this.#noted
-    const links = this.#links
+    const { records } = this
     const notes = this.#notes
     // Only asks for the lines. The sum is looked at, so that the loop stays.
     let sum = 0
-    for (let i = 0; i < notes; i++) sum += links[2 * (noted[i] as number)] as number
+    for (let i = 0; i < notes; i++) sum += records[4 * (noted[i] as number)] as number
     if (sum < 0) return
     for (let i = 0; i < notes; i++) {
       const slot = noted[i] as number
@@ -107,18 +107,18 @@ export class Recency {
   }
 
   #move(slot: number): void {
-    if (slot === this.#oldest) this.#oldest = this.#links[2 * slot + 1] as number
+    if (slot === this.#oldest) this.#oldest = this.records[4 * slot + 1] as number
     else this.#leave(slot)
     this.#join(this.#newest, slot)
     this.#newest = slot
   }
 
   #leave(slot: number): void {
-    this.#join(this.#links[2 * slot] as number, this.#links[2 * slot + 1] as number)
+    this.#join(this.records[4 * slot] as number, this.records[4 * slot + 1] as number)
   }
 
   #join(older: number, newer: number): void {
-    this.#links[2 * older + 1] = newer
-    this.#links[2 * newer] = older
+    this.records[4 * older + 1] = newer
+    this.records[4 * newer] = older
   }
 }
