@@ -36,6 +36,8 @@ const entries = {
   keyv: 'compat/keyv/index.js',
   'cache-manager': 'compat/cache-manager/index.js',
 }
+/** Programs: nobody imports them, so they are ES modules only. What they load late lies in a folder of their name. */
+const programs = { cli: 'cli/main.js' }
 
 const startedMs = Date.now()
 compile('esm', 'module')
@@ -44,6 +46,7 @@ for (const [name, source] of Object.entries(entries)) {
   await bundle('esm', name, source, [])
   await bundle('cjs', name, source, [{ name: 'here', resolveId: hereOfCommonJs }])
 }
+for (const [name, source] of Object.entries(programs)) await bundle('esm', name, source, [])
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(join(staged, 'dist'), join(root, 'dist'))
 rmSync(staged, { recursive: true, force: true })
@@ -83,8 +86,9 @@ async function bundle(format, name, source, plugins) {
       external: (id) => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Za-z]:/.test(id),
       plugins,
     })
-    await build.write({ dir: join(staged, 'dist', format), format, exports: 'named' })
-    if (format === 'esm') aliasExports(join(staged, 'dist', format, `${name}.js`))
+    const chunkFileNames = `${name}/[name].js`
+    await build.write({ dir: join(staged, 'dist', format), format, exports: 'named', chunkFileNames })
+    if (format === 'esm' && name in entries) aliasExports(join(staged, 'dist', format, `${name}.js`))
     await build.close()
   } catch (error) {
     fail(`the ${format} bundle of ${name} failed: ${error.message}`)

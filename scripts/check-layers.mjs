@@ -21,6 +21,7 @@ const MAY_IMPORT = {
   tiered: ['key', 'codec', 'l1', 'l2', 'coherence', 'config', 'observe'],
   serving: ['key', 'codec', 'l1', 'coherence', 'tiered', 'observe'],
   compat: ['key', 'l1', 'tiered'],
+  cli: ['native', 'config', 'key', 'codec', 'l2', 'coherence'],
 }
 
 /** Layers of which only the types may be imported: interfaces, no code. */

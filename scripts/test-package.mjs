@@ -19,6 +19,7 @@ const NEEDED = [
   'package.json',
   'build/Release/hitpath.node',
   'dist/esm/index.js',
+  'dist/esm/cli.js',
   'dist/esm/index.d.ts',
   'dist/cjs/index.js',
   'dist/cjs/index.d.ts',
@@ -104,6 +105,7 @@ function runPrograms(consumer) {
     run(consumer, process.execPath, [program])
     console.log(`ran ${program}`)
   }
+  run(consumer, process.execPath, [join('node_modules', 'hitpath', 'dist', 'esm', 'cli.js'), 'doctor'])
 }
 
 function checkTypes(consumer) {

@@ -268,6 +268,11 @@ Napi::Value Matches(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), glob_match(pattern, key));
 }
 
+/// What long keys are hashed with on this processor.
+Napi::Value Instructions(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), vector_instructions());
+}
+
 Napi::Value Clear(const Napi::CallbackInfo& info) {
   Environment& e = environment(info);
   Handle* h = e.current();
@@ -419,6 +424,7 @@ void add_whole(napi_env raw, napi_value target, Environment& e) noexcept {
   add("eraseTag", EraseTag);
   add("erasePattern", ErasePattern);
   add("matches", Matches);
+  add("instructions", Instructions);
   add("clear", Clear);
   add("scan", Scan);
   add("stats", GetStats);

@@ -1,10 +1,13 @@
 #include "digest.h"
 
+#include <iterator>
+
 #if defined(__x86_64__) || defined(_M_X64)
 extern "C" {
 #undef XXH_INLINE_ALL
 XXH128_hash_t XXH3_128bits_dispatch(const void* input, size_t length);
 XXH64_hash_t XXH3_64bits_withSeed_dispatch(const void* input, size_t length, XXH64_hash_t seed);
+int XXH_featureTest(void);
 }
 #endif
 
@@ -25,6 +28,17 @@ u64 xxh3_64_long(const void* bytes, std::size_t length, u64 seed) noexcept {
 #else
   return XXH3_64bits_withSeed(bytes, length, seed);
 #endif
+}
+
+const char* vector_instructions() noexcept {
+  // In the order of XXH_VECTOR_TYPE.
+  constexpr const char* kNames[] = {"scalar", "sse2", "avx2", "avx512", "neon", "vsx", "sve"};
+#if defined(__x86_64__) || defined(_M_X64)
+  const auto kind = static_cast<unsigned>(XXH_featureTest());
+#else
+  constexpr unsigned kind = XXH_VECTOR;
+#endif
+  return kind < std::size(kNames) ? kNames[kind] : "other";
 }
 
 bool narrow(const u16* units, u32 count, u8* out) noexcept {

@@ -27,6 +27,9 @@ struct Digest {
 /// XXH3-128 of long inputs with the widest instructions of this processor (xxh_x86dispatch.c); XXH3-128 elsewhere.
 [[nodiscard]] Digest xxh3_128_long(const void* bytes, std::size_t length) noexcept;
 
+/// The instructions that long inputs are hashed with: "avx512", "avx2", "sse2", "neon", "sve", "vsx" or "scalar".
+[[nodiscard]] const char* vector_instructions() noexcept;
+
 /// XXH3-64 of long inputs, in the same way.
 [[nodiscard]] u64 xxh3_64_long(const void* bytes, std::size_t length, u64 seed) noexcept;
 

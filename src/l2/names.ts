@@ -194,6 +194,49 @@ export class Keyspace {
   }
 }
 
+/** What a key of hitpath is, whatever its namespace. */
+export interface KeyParts {
+  readonly namespace: string
+  readonly bucket: number
+  readonly kind: 'entry' | 'tag' | 'lease' | 'bus' | 'sequence' | 'generations' | 'epoch'
+  /** Of an entry, a tag or a lease; else empty. */
+  readonly name: string
+}
+
+const KINDS: Readonly<Record<string, KeyParts['kind']>> = {
+  'e:': 'entry',
+  't:': 'tag',
+  'l:': 'lease',
+  bus: 'bus',
+  seq: 'sequence',
+  gen: 'generations',
+  epoch: 'epoch',
+}
+const KEY = /^:\{([^{}\s]{1,128})#(0|[1-9]\d{0,3})\}:(?:([etl]:)([\s\S]*)|(bus|seq|gen|epoch))$/
+
+/** The parts of a key that begins with `prefix`; undefined when it is none of hitpath's. */
+export function keyParts(prefix: string, key: Buffer): KeyParts | undefined {
+  const text = decodeName(key)
+  const [, namespace, digits, named, name = '', fixed] =
+    (text.startsWith(prefix) && KEY.exec(text.slice(prefix.length))) || []
+  const kind = KINDS[named ?? fixed ?? '']
+  if (namespace === undefined || kind === undefined) return undefined
+  return { namespace, bucket: Number(digits), kind, name }
+}
+
+/**
+ * Pattern of SCAN over the keys of a namespace, or of all namespaces.
+ *
+ * @param nested those of the namespaces within it too
+ * @param glob in the words of Redis over the string keys of entries: then only these
+ */
+export function keysPattern(prefix: string, namespace?: string, nested = false, glob?: Word): Word {
+  const stem = namespace === undefined ? `${prefix}:{` : `${prefix}:{${namespace}`
+  const head = `${escapeGlob(stem)}${namespace === undefined ? '*#' : nested ? '[#:]' : '#'}*}:`
+  if (glob === undefined) return `${head}*`
+  return Buffer.concat([Buffer.from(`${head}e:s`), Buffer.from(glob as Buffer)])
+}
+
 /** `prefix` is well formed. The whole is looked at, so that it is made flat once. */
 function joined(prefix: string, name: string): Word {
   const key = prefix + name

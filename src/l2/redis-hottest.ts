@@ -28,28 +28,18 @@ export async function hottestNames(
 ): Promise<HottestNames> {
   const seen = new Set<string>()
   const best: Ranked[] = []
+  const heat = new Heat((...words) => calls.command(...words))
   let scanned = 0
-  let rank: Rank = 'freq'
-  const ranked = async (chunk: readonly Buffer[]): Promise<number[]> => {
-    try {
-      return await heats(calls, chunk, rank)
-    } catch (error) {
-      const other = otherRank(error)
-      if (other === undefined) throw error
-      rank = other
-      return heats(calls, chunk, other)
-    }
-  }
   await scanEntries(await calls.client(), keyspace, {
     deadlines: calls.deadlines,
     glob: pattern === undefined ? '*' : prefixed(scanGlob(pattern)),
     accepts: (name) => pattern === undefined || (name[0] === 's' && globMatches(pattern, name.slice(1))),
     onKeys: async (keys) => {
       for (const chunk of chunked(keys, RANK_CHUNK)) {
-        const heat = await ranked(chunk)
+        const heats = await heat.of(chunk)
         for (const [i, key] of chunk.entries()) {
           const name = keyspace.parse(key)?.name
-          if (name !== undefined && !Number.isNaN(heat[i])) best.push({ name, heat: heat[i] as number })
+          if (name !== undefined && !Number.isNaN(heats[i])) best.push({ name, heat: heats[i] as number })
         }
       }
       scanned += keys.length
@@ -61,16 +51,42 @@ export async function hottestNames(
   best.sort(hotter)
   // A scan may show an entry twice.
   const names = best.filter(({ name }) => !seen.has(name) && seen.add(name)).slice(0, max)
-  return { names: names.map(({ name }) => name), scanned, by: rank === 'freq' ? 'frequency' : 'idle time' }
+  return { names: names.map(({ name }) => name), scanned, by: heat.by }
 }
 
-/** NaN for a key that is gone. */
-async function heats(calls: RedisCalls, keys: readonly Buffer[], rank: Rank): Promise<number[]> {
-  const replies = await Promise.all(keys.map((key) => calls.command('object', rank, key)))
-  return replies.map((reply) => {
-    if (reply === null) return Number.NaN
-    return rank === 'freq' ? Number(reply) : -1 - Number(reply)
-  })
+/** How hot keys are, by what the server counts. */
+export class Heat {
+  readonly #ask: (command: string, rank: Rank, key: Buffer) => Promise<unknown>
+  #rank: Rank = 'freq'
+
+  constructor(ask: (command: string, rank: Rank, key: Buffer) => Promise<unknown>) {
+    this.#ask = ask
+  }
+
+  /** What was counted by the last answer. */
+  get by(): HottestNames['by'] {
+    return this.#rank === 'freq' ? 'frequency' : 'idle time'
+  }
+
+  /** The larger the hotter, those of OBJECT IDLETIME negative; NaN for a key that is gone. */
+  async of(keys: readonly Buffer[]): Promise<number[]> {
+    try {
+      return await this.#heats(keys, this.#rank)
+    } catch (error) {
+      const other = otherRank(error)
+      if (other === undefined) throw error
+      this.#rank = other
+      return this.#heats(keys, other)
+    }
+  }
+
+  async #heats(keys: readonly Buffer[], rank: Rank): Promise<number[]> {
+    const replies = await Promise.all(keys.map((key) => this.#ask('object', rank, key)))
+    return replies.map((reply) => {
+      if (reply === null) return Number.NaN
+      return rank === 'freq' ? Number(reply) : -1 - Number(reply)
+    })
+  }
 }
 
 /** What to ask instead, when the server does not count what it was asked for. */

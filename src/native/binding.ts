@@ -106,6 +106,8 @@ export interface Native {
   eraseTag(tag: string): number
   erasePattern(glob: string, longKeysAt: Uint32Array): number
   matches(glob: string, key: string): boolean
+  /** What long keys are hashed with on this processor: `avx512`, `avx2`, `sse2`, `neon`, ...; an engine that is not native has none. */
+  instructions?(): string
   clear(): void
   scan(cursor: number): unknown[]
   stats(): NativeStats

@@ -36,6 +36,7 @@ describe('the layers of src', () => {
     ['src/tiered/tiered-cache.ts', `import type { Store } from '../l2/store.js'`],
     ['src/index.ts', `export * from './serving/model-cache.js'`],
     ['src/key/digest.ts', `// import { x } from '../l1/x.js'\n/* import '../l1/x.js' */`],
+    ['src/cli/doctor/engine.ts', `const { native } = await import('../../native/binding.js')`],
     ['src/l2/redis.ts', `import { Redis } from 'ioredis'\nimport fs from 'node:fs'`],
   ])('%s may: %s', (path, text) => {
     write(path, text)
@@ -56,6 +57,7 @@ describe('the layers of src', () => {
     ['src/errors.ts', `import { x } from './key/digest.js'`, 'a file directly in src/ is a leaf'],
     ['src/l1/cache.ts', `import { x } from '../index.js'`, 'only users import the index'],
     ['src/l1/cache.ts', `import { x } from '../../bench/run.js'`, 'src imports nothing above itself'],
+    ['src/tiered/cache.ts', `import { x } from '../cli/command.js'`, 'tiered may not know cli'],
     ['src/misc/cache.ts', `import { x } from '../key/digest.js'`, 'no layer is called misc'],
   ])('%s may not: %s', (path, text, rule) => {
     write(path, text)
