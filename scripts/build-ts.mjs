@@ -37,7 +37,7 @@ const entries = {
   'cache-manager': 'compat/cache-manager/index.js',
 }
 /** Programs: nobody imports them, so they are ES modules only. What they load late lies in a folder of their name. */
-const programs = { cli: 'cli/main.js' }
+const programs = { cli: 'cli/main.js', 'cli-bench': 'cli/bench/contender.js' }
 
 const startedMs = Date.now()
 compile('esm', 'module')

@@ -7,6 +7,10 @@ interface Listed {
 }
 
 export const COMMANDS: Readonly<Record<string, Listed>> = {
+  bench: {
+    summary: 'says whether hitpath pays on this machine, for your sizes and keys',
+    load: async () => (await import('./bench/bench.js')).bench,
+  },
   doctor: {
     summary: 'checks this machine, Redis and the configuration, and says what to change',
     load: async () => (await import('./doctor/doctor.js')).doctor,

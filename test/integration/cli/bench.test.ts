@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+
+function hitpath(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(ROOT, 'dist/esm/cli.js'), ...args], { cwd: ROOT })
+    let out = ''
+    let err = ''
+    child.stdout.on('data', (chunk) => {
+      out += chunk
+    })
+    child.stderr.on('data', (chunk) => {
+      err += chunk
+    })
+    child.on('close', (code) => resolve({ code, out, err }))
+  })
+}
+
+const SMALL = ['--entries', '1024', '--seconds', '1', '--peer', 'lru-cache', '--peer', 'node-cache']
+
+describe('npx hitpath bench', () => {
+  it('measures what is installed and says in words what it means', async () => {
+    const { code, out, err } = await hitpath('bench', ...SMALL)
+
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toMatch(/hit, key built for the call +\d.* +\d.*\(\d/)
+    expect(out).toContain('Arrays as keys: hitpath')
+    expect(out).toMatch(/hitpath pays|does not pay|It depends/)
+    expect(out).not.toContain('quick-lru')
+  })
+
+  it('gives every round to machines', async () => {
+    const { code, out } = await hitpath('bench', ...SMALL, '--json')
+    const { summary, raw, setting } = JSON.parse(out)
+
+    expect(code).toBe(0)
+    expect(setting).toEqual({ entries: 1024, keyLength: 32, window: '60x5' })
+    expect(raw.map((each: { case: string }) => each.case)).toEqual([
+      'hit-built',
+      'hit-kept',
+      'set-evict',
+      'array',
+    ])
+    // node-cache does not evict: it has no such case
+    expect(Object.keys(raw[2].rounds).sort()).toEqual(['hitpath', 'lru-cache'])
+    for (const rounds of Object.values<number[]>(raw[0].rounds)) {
+      expect(rounds).toHaveLength(9)
+      expect(Math.min(...rounds)).toBeGreaterThan(0)
+    }
+    expect(summary[0].hitpathNs).toBeGreaterThan(0)
+  })
+
+  it('fails with a sentence when a limit is missed, and only then', async () => {
+    const generous = await hitpath('bench', ...SMALL, '--limit', 'array=1000')
+    const impossible = await hitpath('bench', ...SMALL, '--limit', 'array=0.000001')
+
+    expect([generous.code, generous.err]).toEqual([0, ''])
+    expect(impossible.code).toBe(1)
+    expect(impossible.err).toMatch(/^array: it takes 0\.\d\d of the time of .*; the limit is 0\.000001\n$/)
+  })
+
+  it('has every option that the recipe for CI uses', async () => {
+    const recipe = parse(readFileSync(join(ROOT, 'src/recipes/cache-targets.yml'), 'utf8'))
+    const commands: string[] = recipe.jobs.targets.steps.flatMap(({ run }: { run?: string }) =>
+      run?.startsWith('npx hitpath bench') ? [run] : [],
+    )
+    const used = commands.flatMap((command) => [...command.matchAll(/--[\w-]+/g)].map(([option]) => option))
+    const { out } = await hitpath('bench', '--help')
+
+    expect(commands).toHaveLength(2)
+    for (const option of used) expect(out).toContain(`  ${option} `)
+  })
+
+  it('refuses what it does not know', async () => {
+    const wrong = [
+      ['--peer', 'nothing'],
+      ['--window', '5by5'],
+      ['--entries', '3'],
+      ['--limit', 'hit=0.5'],
+    ]
+    for (const args of wrong) {
+      const { code, err } = await hitpath('bench', ...args)
+      expect(code).toBe(2)
+      expect(err).toContain(args[0])
+    }
+  })
+})
