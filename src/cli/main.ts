@@ -30,6 +30,7 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit()
   throw error
 })
+
 run(process.argv.slice(2), terminal).then(
   (code) => {
     process.exitCode = code

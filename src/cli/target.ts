@@ -124,7 +124,17 @@ function account(url: URL | undefined): { username?: string; password?: string }
 
 /** What came is not shown: it may hold a password. */
 function parsedUrl(url: string): URL {
-  if (/^(rediss?|unix):\/\//.test(url) && URL.canParse(url)) return new URL(url)
+  if (/^(rediss?|unix):\/\//.test(url) && URL.canParse(url)) {
+    const parsed = new URL(url)
+    try {
+      account(parsed)
+      return parsed
+    } catch (cause) {
+      throw new UsageError('user and password in --redis must be percent-encoded: a % is written %25', {
+        cause,
+      })
+    }
+  }
   throw new UsageError('--redis must be a URL such as redis://localhost:6379, rediss://host or unix:///path')
 }
 

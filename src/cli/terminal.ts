@@ -36,7 +36,7 @@ export function plain(text: string, maxCharacters = 200): string {
 
 /** A URL, or text that holds some, with `***` in place of every password. */
 export function redacted(text: string): string {
-  return text.replace(/(\w+:\/\/[^\s/@:]*):\S*@/g, '$1:***@')
+  return text.replace(/(\w+:\/\/[^\s/@:]*):\S*@/g, '$1:***@').replace(/([?&]\w*password=)[^\s&]*/gi, '$1***')
 }
 
 export function bytesText(bytes: number): string {

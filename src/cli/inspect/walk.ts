@@ -1,8 +1,8 @@
 /**
  * Walks the keys of every master by SCAN, a bounded step at a time, until all were seen, enough were read, or somebody said stop.
  *
- * An entry that stays where it is is seen, perhaps twice when the server shrinks its table meanwhile. Never KEYS; no step before the one before it was worked off. An end before all were seen leaves a sample: SCAN goes by hash, so the first keys
- * that it gives are as good as any.
+ * Never KEYS; no step before the one before it was worked off. A key that stays where it is is seen, perhaps twice when the server shrinks
+ * its table meanwhile. An end before all were seen leaves a sample: SCAN goes by hash, so the first keys are as good as any.
  */
 import type { Word } from '../../l2/names.js'
 import type { Node } from '../connection.js'

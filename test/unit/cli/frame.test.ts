@@ -74,6 +74,9 @@ describe('the frame', () => {
     const { code, err } = await hitpath(['doctor', '--redis', 'http://me:geheim@host'])
     expect(code).toBe(2)
     expect(err).not.toContain('geheim')
+    const encoded = await hitpath(['doctor', '--redis', 'redis://me:geheim%zz@host'])
+    expect([encoded.code, encoded.err]).toEqual([2, expect.stringContaining('percent-encoded')])
+    expect(encoded.err).not.toContain('geheim')
   })
 })
 
@@ -114,6 +117,7 @@ describe('text for terminals', () => {
     expect(redacted('no password in redis://h:1 or redis://u@h')).toBe(
       'no password in redis://h:1 or redis://u@h',
     )
+    expect(redacted('redis://h?password=p&db=1')).toBe('redis://h?password=***&db=1')
     expect(redacted('see "redis://a:b@h": refused')).toBe('see "redis://a:***@h": refused')
   })
 
