@@ -206,7 +206,7 @@ function section(one, found, checker, root, wrong) {
   const rows = new Map()
   for (const node of [...inlined, declaration]) {
     for (const property of own(node, checker)) {
-      for (const row of rowsOf(property, '', one.name, root, wrong)) {
+      for (const row of rowsOf(property, '', one.name, { root, wrong, checker })) {
         // What is picked from the options of a constructor is, in a call, in its place.
         const byDefault = ts.isExpressionWithTypeArguments(node) ? "the cache's" : row.byDefault
         rows.set(row.name, { ...row, byDefault })

@@ -13,7 +13,8 @@ const NUMBERS = new Set(['number', 'Count', 'Size'])
 /**
  * The rows of a property, several for one whose type is an object with commented properties. What the comment lacks is added to `wrong`.
  */
-export function rowsOf(property, path, owner, root, wrong) {
+export function rowsOf(property, path, owner, to) {
+  const { root, wrong, checker } = to
   const name = `${path}${property.name.getText()}`
   const comment = docOf(property)
   const complain = (what) => {
@@ -22,10 +23,9 @@ export function rowsOf(property, path, owner, root, wrong) {
     wrong.push(`${relative(root, file.fileName)}:${line + 1}: ${owner}.${name} ${what}`)
   }
   const type = property.type
-  const nested =
-    type !== undefined && ts.isTypeLiteralNode(type) ? type.members.filter(ts.isPropertySignature) : []
+  const nested = nestedIn(type, checker)
   if (nested.some((member) => docOf(member) !== ''))
-    return nested.flatMap((member) => rowsOf(member, `${name}.`, owner, root, wrong))
+    return nested.flatMap((member) => rowsOf(member, `${name}.`, owner, to))
   if (comment === '') {
     complain('has no comment')
     return []
@@ -38,6 +38,19 @@ export function rowsOf(property, path, owner, root, wrong) {
   const meaning = cell(comment.replace(DEFAULT_SENTENCE, '').trim())
   if (meaning === '') complain('says its default and nothing else')
   return [{ name, type: typeText(type), byDefault: cell(byDefault ?? ''), unit: unit ?? '', meaning }]
+}
+
+/** The properties of an object type that stands in place, or of an interface of bounds. */
+function nestedIn(type, checker) {
+  if (type === undefined) return []
+  if (ts.isTypeLiteralNode(type)) return type.members.filter(ts.isPropertySignature)
+  if (!ts.isTypeReferenceNode(type) || !/Bounds$/.test(type.typeName.getText())) return []
+  const symbol = checker.getSymbolAtLocation(type.typeName)
+  const { declarations = [] } =
+    symbol?.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : (symbol ?? {})
+  return declarations
+    .filter(ts.isInterfaceDeclaration)
+    .flatMap(({ members }) => members.filter(ts.isPropertySignature))
 }
 
 const END = String.raw`(?=[.;](?:\s|$)|$)`

@@ -11,8 +11,8 @@ export interface QueueBounds {
   /** Keys that are invalidated at once; events of one key follow one another. Default 16. */
   readonly concurrency?: number
   /**
-   * When more keys wait than `max`: `clear` (default) clears the caches in place of all that waits, so that nothing stale remains;
-   * `oldest` gives up the longest waiting, whose entries stay until their ttl.
+   * When more keys wait than `max`: `clear` clears the caches in place of all that waits, so that nothing stale remains;
+   * `oldest` gives up the longest waiting, whose entries stay until their ttl. Default `clear`.
    */
   readonly overflow?: 'clear' | 'oldest'
 }
@@ -35,7 +35,6 @@ export interface InvalidatorOptions<E> {
   readonly late?: 'invalidate' | 'ignore'
   /** Keys whose last sequence is remembered, the least recently changed go first. Default 100,000. */
   readonly maxKeys?: number
-  /** Bounds of what waits: QueueBounds. Default: that of each of them. */
   readonly queue?: QueueBounds
   /** Times that an invalidation which fails is tried again before it is given up. Default 3. */
   readonly retries?: number
