@@ -11,7 +11,8 @@ let server: string | undefined
 
 /** Path of redis-server or valkey-server. */
 export function serverBinary(): string {
-  server ??= process.env['HITPATH_TEST_REDIS'] ?? onPath('redis-server') ?? onPath('valkey-server') ?? installed()
+  server ??=
+    process.env['HITPATH_TEST_REDIS'] ?? onPath('redis-server') ?? onPath('valkey-server') ?? installed()
   return server
 }
 
