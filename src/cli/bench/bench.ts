@@ -1,6 +1,8 @@
 /** `hitpath bench`: whether hitpath pays on this machine, for these sizes and keys, against what the project has installed. */
 import { availableParallelism, cpus } from 'node:os'
+import { HitpathError } from '../../errors.js'
 import { type Command, EXIT, type ExitCode, integerGiven, parseOptions, UsageError } from '../command.js'
+import { loadedEngine } from '../doctor/engine.js'
 import { columns, countText, painter, plain, type Terminal } from '../terminal.js'
 import { version } from '../version.js'
 import { conclusion, type Judged, judged, nsText, sentence } from './advice.js'
@@ -52,6 +54,8 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
   const limits = limitsOf(given.limit)
   const modules = modulesFor(given.peer)
   const plan = planOf(given, modules.size)
+  const { kind: engine, failures } = await loadedEngine()
+  if (engine === 'none') throw new HitpathError('NATIVE_LOAD', failures.join('\n'))
   const contenders = new Contenders(modules, plan, terminal.signal)
   const results: Judged[] = []
   const raw: unknown[] = []
@@ -73,7 +77,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
   const { entries, keyLength } = plan
   if (given.json) {
     const setting = { entries, keyLength, window: given.window ?? '60x5' }
-    const machine = { cpu: cpus()[0]?.model, node: process.version, hitpath: version() }
+    const machine = { cpu: cpus()[0]?.model, node: process.version, hitpath: version(), engine }
     const summary = results.map((each) => ({ ...each, medians: Object.fromEntries(each.medians) }))
     terminal.out(
       `${JSON.stringify({ machine, setting, summary, raw, failed: Object.fromEntries(contenders.left) }, null, 2)}\n`,
@@ -84,7 +88,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
   const names = [...modules.keys()]
   terminal.out(
     [
-      `hitpath ${version()}, Node ${process.versions.node}, ${cpus()[0]?.model?.trim() ?? 'unknown processor'}, ${availableParallelism()} cores`,
+      `hitpath ${version()} on the ${engine} engine, Node ${process.versions.node}, ${cpus()[0]?.model?.trim() ?? 'unknown processor'}, ${availableParallelism()} cores`,
       `${countText(entries)} entries, keys of ${keyLength} characters, arrays of ${given.window ?? '60x5'} float64`,
       '',
       ...columns(

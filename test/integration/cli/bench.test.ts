@@ -42,6 +42,7 @@ describe('npx hitpath bench', () => {
     const { code, out, err } = await hitpath('bench', ...SMALL)
 
     expect([code, err]).toEqual([0, ''])
+    expect(out).toMatch(/^hitpath \d\S+ on the (native|portable) engine, Node/)
     expect(out).toMatch(/hit, key built for the call +\d.* +\d.*\(\d/)
     expect(out).toContain('Arrays as keys: hitpath')
     expect(out).toMatch(/hitpath pays|does not pay|It depends/)
