@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { HitpathError } from '../errors.js'
-import { doubles, native, scratch, words } from '../native/binding.js'
+import { bindingOf, doubles, native, scratch, words } from '../native/binding.js'
 import {
   BIT_PEEK,
   FLAG_LRU,
@@ -55,7 +55,7 @@ export class KeySlots {
     // Exact LRU keeps no counters and no ghosts; its order is not used, since finds do not touch.
     const flags = policy === 'lru' ? FLAG_LRU : 0
     const config = [1, capacity, ARENA_BYTES, Infinity, flags, 0] as const
-    const region = createRegion(native.regionBytes(...config))
+    const region = createRegion(bindingOf('auto').regionBytes(...config))
     native.create(new Uint8Array(region), randomBytes(16), ...config)
     const token = native.open(new Uint8Array(region))
     if (typeof token === 'number')
