@@ -51,6 +51,8 @@ export type HitpathErrorCode =
   | 'SNAPSHOT_IO'
   /** No native binary could be loaded; the message lists each attempt and the remedy. */
   | 'NATIVE_LOAD'
+  /** The portable engine cannot do this; the message says what to do. */
+  | 'UNSUPPORTED'
   /** Memory for the region could not be reserved, or views that are held leave no room in it. */
   | 'OUT_OF_MEMORY'
   /** The call needs the time and the cache was attached without the clock that it was created with. */
@@ -83,6 +85,16 @@ export class HitpathError extends Error {
     return 'HitpathError'
   }
 }
+
+// An error of another copy of the package in this process is a HitpathError too; subclasses are judged as usual.
+const BRAND = Symbol.for('hitpath.HitpathError')
+Object.defineProperty(HitpathError.prototype, BRAND, { value: true })
+Object.defineProperty(HitpathError, Symbol.hasInstance, {
+  value(this: unknown, error: unknown): boolean {
+    if (this !== HitpathError) return Function.prototype[Symbol.hasInstance].call(this as () => void, error)
+    return typeof error === 'object' && error !== null && BRAND in error
+  },
+})
 
 const MAX_SHOWN_CHARACTERS = 40
 

@@ -62,6 +62,7 @@ const l1 = record({
   type: oneOf('local', 'shared'),
   ttl,
   policy: oneOf('xg', 'lru'),
+  engine: oneOf('native', 'portable', 'auto'),
   ...sharedFields,
 })
 
@@ -141,7 +142,7 @@ function fromMemoryCache({ max_size, ttl: ttlMs }: NonNullable<File['memory_cach
   }
 }
 
-const LOCAL_ONLY = ['policy'] as const
+const LOCAL_ONLY = ['policy', 'engine'] as const
 const SHARED_ONLY = ['maxBytes', 'shards', 'maxPinned'] as const
 
 function firstTier(

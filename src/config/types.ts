@@ -5,6 +5,7 @@ export interface LocalTierConfig {
   readonly type: 'local'
   readonly maxEntries?: number
   readonly policy?: 'xg' | 'lru'
+  readonly engine?: 'native' | 'portable' | 'auto'
 }
 
 /** Options of `SharedCache.create`. */

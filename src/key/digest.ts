@@ -1,5 +1,6 @@
 /** The public digest of an array: the identity under which caches keep it. */
 
+import { digestText } from './digest-text.js'
 import type { NdArrayLike } from './ndarray.js'
 import { digestBytes } from './stage.js'
 
@@ -13,6 +14,11 @@ import { digestBytes } from './stage.js'
  *     header = struct.pack(f'<BB{a.ndim}Q', code, a.ndim, *a.shape)
  *     f'{xxhash.xxh3_128_intdigest(a.tobytes()) ^ xxhash.xxh3_128_intdigest(header, seed=1):032x}'
  *
+ * In a process whose engine is the portable one it is `x` and 32 digits of another function, `XXH64(header, elements)` with seed 0 and then
+ * with seed 1, so that the two never meet in a store:
+ *
+ *     'x' + ''.join(f'{xxhash.xxh64_intdigest(header + a.tobytes(), seed=s):016x}' for s in (0, 1))
+ *
  * Equal elements of another dtype or shape give another digest; so do -0 and 0, and NaNs of other bits.
  *
  * @param array a typed array (one dimension), or anything of the form NdArrayLike, strided or not
@@ -20,6 +26,5 @@ import { digestBytes } from './stage.js'
  * Source: XXH3 by Yann Collet, https://github.com/Cyan4973/xxHash
  */
 export function digest(array: NdArrayLike): string {
-  const bytes = digestBytes(array)
-  return Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex')
+  return digestText(digestBytes(array))
 }

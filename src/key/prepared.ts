@@ -6,10 +6,10 @@
  * cache takes it as it is, whichever scope made it.
  */
 
-/** The identity of an array as a key: the sixteen bytes of its digest. */
-export type DigestBytes = Uint8Array
+import { shared } from '../shared.js'
+import { type DigestBytes, digestText } from './digest-text.js'
 
-export class PreparedKey {
+class OwnPreparedKey {
   /** The string or number, or the digest of an array. */
   readonly key: string | number | DigestBytes
   /** @internal Who made it. */
@@ -29,8 +29,12 @@ export class PreparedKey {
     this.key = key
   }
 
-  /** The key itself, or the digest of an array in hexadecimal. */
+  /** The key itself, or the digest of an array as `digest()` gives it. */
   toString(): string {
-    return typeof this.key === 'object' ? Buffer.from(this.key).toString('hex') : String(this.key)
+    return typeof this.key === 'object' ? digestText(this.key) : String(this.key)
   }
 }
+
+/** One class for all copies of the package, so that each knows the keys of the others. */
+export const PreparedKey = shared('PreparedKey', () => OwnPreparedKey)
+export type PreparedKey = OwnPreparedKey

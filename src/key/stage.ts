@@ -6,7 +6,7 @@
  */
 
 import { describe, HitpathError } from '../errors.js'
-import { doubles, native, scratch, words } from '../native/binding.js'
+import { doubles, type Native, native, scratch, words } from '../native/binding.js'
 import {
   BIT_OFFSET,
   BIT_SCOPE,
@@ -133,13 +133,13 @@ export function stageArray(value: NdArrayLike, bits: number, scope: number): Typ
   return stage(value, code, 1, 0, bits, scope)
 }
 
-/** The canonical bytes of an array's digest, newly allocated. */
-export function digestBytes(value: NdArrayLike, scope = 0): Uint8Array {
-  native.digestStaged(stageArray(value, 0, scope))
+/** The canonical bytes of an array's digest, newly allocated; by the process's engine unless another is given. */
+export function digestBytes(value: NdArrayLike, scope = 0, engine: Native = native): Uint8Array {
+  engine.digestStaged(stageArray(value, 0, scope))
   if (words[STAGING_STATUS / 4] !== 0) {
     throw new HitpathError('INVALID_KEY', `${describe(value)} is not an array that can be read`)
   }
-  return scratch.slice(0, 16)
+  return scratch.slice(0, engine.digestBytes)
 }
 
 export function invalidKey(key: unknown): HitpathError {

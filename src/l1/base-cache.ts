@@ -2,8 +2,9 @@
  * What LocalCache and SharedCache do alike, over get(), set() and delete(): the rest of the surface.
  */
 import type { PreparedKey } from '../key/prepared.js'
-import { doubles, native, scratch, words } from '../native/binding.js'
+import { doubles, scratch, words } from '../native/binding.js'
 import { STAGING_COUNT, STAGING_OFFSET } from '../native/layout.js'
+import { unsupported } from '../native/portable/unsupported.js'
 import { type CacheKey, type Engine, NO_SLOT } from './engine.js'
 import { keyList, type SetOptions } from './options.js'
 import { RegionPort, refuseEntrusted, restoreSnapshot, type SnapshotPort, saveSnapshot } from './snapshot.js'
@@ -31,6 +32,11 @@ export abstract class BaseCache<V> {
   /** @internal */
   protected constructor(engine: Engine) {
     this.#engine = engine
+  }
+
+  /** Which engine keeps the entries: the native one, or the portable one in TypeScript. */
+  get engine(): 'native' | 'portable' {
+    return this.#engine.binding.engine
   }
 
   /** The value, or undefined when there is no live entry. Counts as a hit or a miss. */
@@ -76,7 +82,7 @@ export abstract class BaseCache<V> {
       this.#engine.begin(0)
       doubles[STAGING_OFFSET / 8] = from
       words[STAGING_COUNT / 4] = count
-      native.findMany(keys)
+      this.#engine.findMany(keys)
       this.#engine.check()
       const found = slots.slice(0, count)
       // What is at hand first: asking for the others may push it out.
@@ -124,10 +130,11 @@ export abstract class BaseCache<V> {
   /**
    * Writes the live entries to a file, while the cache is used; each as it was at some moment of the call. The file is complete, and on the
    * disk, or is left as it was. Deadlines are kept by the wall clock.
-   * @throws HitpathError SNAPSHOT_IO, CLOSED, INVALID_ARGUMENT, INVALID_OPTION; the reason of the signal
+   * @throws HitpathError SNAPSHOT_IO, CLOSED, INVALID_ARGUMENT, INVALID_OPTION, UNSUPPORTED on the portable engine; the reason of the signal
    */
   async save(path: string, options: SaveOptions = {}): Promise<SaveResult> {
     refuseEntrusted(this)
+    if (this.engine === 'portable') throw unsupported('save()')
     return await saveSnapshot(this.snapshotPort(options) as SnapshotPort, checkSave(path, options), options)
   }
 
@@ -135,10 +142,11 @@ export abstract class BaseCache<V> {
    * Stores the entries of a file that save() of any LocalCache or SharedCache wrote, with what they have still to live. The file is verified whole
    * before the first is stored. Sizes may differ: what does not fit is evicted or rejected.
    * @throws HitpathError INVALID_SNAPSHOT for a foreign file, SNAPSHOT_VERSION, SNAPSHOT_CORRUPT for a damaged or truncated one, SNAPSHOT_IO,
-   *   CLOSED, INVALID_ARGUMENT, INVALID_OPTION; the reason of the signal
+   *   CLOSED, INVALID_ARGUMENT, INVALID_OPTION, UNSUPPORTED on the portable engine; the reason of the signal
    */
   async restore(path: string, options: RestoreOptions = {}): Promise<RestoreResult> {
     refuseEntrusted(this)
+    if (this.engine === 'portable') throw unsupported('restore()')
     return await restoreSnapshot(this.snapshotPort({}) as SnapshotPort, checkRestore(path, options), options)
   }
 

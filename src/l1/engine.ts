@@ -73,7 +73,10 @@ export interface Found {
 }
 
 export class Engine {
-  readonly native: Native = native
+  /** The functions of this cache's engine, for calls that are rare. */
+  readonly binding: Native
+  /** The same when it is not the process's engine. A hot call takes `native` else, which V8 knows as a constant. */
+  readonly other: Native | undefined
   readonly token: Token
   /** The region, in the widths that hits read. */
   readonly words: Int32Array
@@ -88,7 +91,9 @@ export class Engine {
   /** Closed, or with a clock of the user's. */
   #unusual: boolean
 
-  constructor(region: SharedArrayBuffer, token: Token, clock: Clock | undefined) {
+  constructor(region: SharedArrayBuffer, token: Token, clock: Clock | undefined, binding: Native = native) {
+    this.binding = binding
+    this.other = binding.engine === native.engine ? undefined : binding
     this.region = region
     this.token = token
     this.words = new Int32Array(region, 0, Math.floor(region.byteLength / 4))
@@ -172,12 +177,41 @@ export class Engine {
       return key
     }
     if (typeof key === 'string' || typeof key === 'number') return new PreparedKey(this, key)
-    return new PreparedKey(this, digestBytes(key, scope))
+    return new PreparedKey(this, digestBytes(key, scope, this.binding))
+  }
+
+  // The hot calls, after begin().
+
+  findString(key: string): void {
+    if (this.other === undefined) native.findString(key)
+    else this.other.findString(key)
+  }
+
+  findStaged(array: unknown): void {
+    if (this.other === undefined) native.findStaged(array)
+    else this.other.findStaged(array)
+  }
+
+  /** Without a value, which JavaScript keeps. */
+  setString(key: string, tags: readonly string[] | undefined): void {
+    if (this.other !== undefined) this.other.setString(key, undefined, tags)
+    else if (tags === undefined) native.setString(key)
+    else native.setString(key, undefined, tags)
+  }
+
+  setStaged(array: unknown, tags: readonly string[] | undefined): void {
+    if (this.other === undefined) native.setStaged(array, undefined, tags)
+    else this.other.setStaged(array, undefined, tags)
+  }
+
+  findMany(keys: readonly unknown[]): void {
+    if (this.other === undefined) native.findMany(keys)
+    else this.other.findMany(keys)
   }
 
   /** Finds an entry by an array; its slot, or NO_SLOT. */
   findArray(key: NdArrayLike, bits: number, scope: number): number {
-    native.findStaged(this.beginArray(key, bits, scope))
+    this.findStaged(this.beginArray(key, bits, scope))
     const slot = words[STAGING_SLOT / 4] as number
     if (slot === NO_SLOT) this.check()
     return slot
@@ -188,9 +222,9 @@ export class Engine {
     const plain = key instanceof PreparedKey ? this.inner(key) : key
     if (typeof plain === 'string') {
       this.begin(bits)
-      native.findString(plain)
+      this.findString(plain)
     } else {
-      native.findStaged(this.beginKeyed(key as Exclude<CacheKey, string>, bits, scope))
+      this.findStaged(this.beginKeyed(key as Exclude<CacheKey, string>, bits, scope))
     }
     const slot = words[STAGING_SLOT / 4] as number
     if (slot === NO_SLOT) this.check()
@@ -207,9 +241,9 @@ export class Engine {
     const plain = key instanceof PreparedKey ? this.inner(key) : key
     if (typeof plain === 'string') {
       this.begin(BIT_PEEK)
-      native.lookString(plain)
+      this.binding.lookString(plain)
     } else {
-      native.lookStaged(this.beginKeyed(key as Exclude<CacheKey, string>, BIT_PEEK, scope))
+      this.binding.lookStaged(this.beginKeyed(key as Exclude<CacheKey, string>, BIT_PEEK, scope))
     }
     if (words[STAGING_SLOT / 4] === NO_SLOT) {
       this.check()
@@ -223,9 +257,9 @@ export class Engine {
     const plain = key instanceof PreparedKey ? this.inner(key) : key
     if (typeof plain === 'string') {
       this.begin(0)
-      native.eraseString(plain)
+      this.binding.eraseString(plain)
     } else {
-      native.eraseStaged(this.beginKeyed(key as Exclude<CacheKey, string>, 0, scope))
+      this.binding.eraseStaged(this.beginKeyed(key as Exclude<CacheKey, string>, 0, scope))
     }
     this.check()
     return words[STAGING_STATUS / 4] === 0
@@ -234,7 +268,7 @@ export class Engine {
   eraseTag(tag: string): number {
     if (typeof tag !== 'string')
       throw new HitpathError('INVALID_ARGUMENT', `a tag is a string; got ${describe(tag)}`)
-    return this.#whole(() => native.eraseTag(tag))
+    return this.#whole(() => this.binding.eraseTag(tag))
   }
 
   /** `longKeysAt`: slots of matching strings that only JavaScript knows, in ascending order. */
@@ -243,27 +277,27 @@ export class Engine {
       throw new HitpathError('INVALID_ARGUMENT', `a pattern is a string; got ${describe(glob)}`)
     }
     const slots = longKeysAt(glob)
-    return this.#whole(() => native.erasePattern(glob, slots))
+    return this.#whole(() => this.binding.erasePattern(glob, slots))
   }
 
   clear(): void {
-    this.#whole(() => native.clear())
+    this.#whole(() => this.binding.clear())
   }
 
   /** Live entries. Reclaims some expired ones first, so that a small cache is exact. */
   size(): number {
     return this.#whole(() => {
-      native.advance(4096)
-      return native.size()
+      this.binding.advance(4096)
+      return this.binding.size()
     })
   }
 
   stats(): NativeStats {
-    return this.#whole(() => native.stats())
+    return this.#whole(() => this.binding.stats())
   }
 
   probeLengths(): { readonly mean: number; readonly longest: number } {
-    return this.#whole(() => native.probeLengths())
+    return this.#whole(() => this.binding.probeLengths())
   }
 
   /** A call about the whole cache: cold, and checked for the one thing that it may have to say, that the cache was closed. */
@@ -277,14 +311,14 @@ export class Engine {
 
   /** @throws HitpathError REGION_CORRUPT naming the invariant that does not hold */
   validate(): void {
-    const problem = this.#whole(() => native.validate())
+    const problem = this.#whole(() => this.binding.validate())
     if (problem !== null) throw new HitpathError('REGION_CORRUPT', problem)
   }
 
   /** Reclaims expired entries, at most `budget`; milliseconds until there is more to do. */
   advance(budget: number): number {
     this.begin(0)
-    const left = native.advance(budget)
+    const left = this.binding.advance(budget)
     this.check()
     return left === 0 ? 0 : (doubles[STAGING_DEADLINE / 8] as number) - (doubles[STAGING_EXTRA / 8] as number)
   }
@@ -293,7 +327,7 @@ export class Engine {
   *scan(): Generator<Found> {
     for (let cursor = 0; cursor !== NO_SLOT; ) {
       this.begin(BIT_PEEK)
-      const batch = native.scan(cursor)
+      const batch = this.binding.scan(cursor)
       this.check()
       cursor = words[STAGING_SLOT / 4] as number
       for (let i = 0; i < batch.length; i += 4) {

@@ -1,14 +1,15 @@
 /**
  * LocalCache: any JavaScript value by reference, on one thread.
  *
- * The native store holds keys, deadlines and eviction state; the values stand in an array indexed by slot. Always true: a
+ * The engine's store holds keys, deadlines and eviction state; the values stand in an array indexed by slot. Always true: a
  * value is in the array exactly while its slot is taken, so what leaves the cache can be collected.
  */
 import { randomBytes } from 'node:crypto'
 import { type Duration, parseDuration } from '../duration.js'
 import { describe, HitpathError } from '../errors.js'
 import { PreparedKey } from '../key/prepared.js'
-import { doubles, native, scratch, words } from '../native/binding.js'
+import { bindingOf, doubles, scratch, words } from '../native/binding.js'
+import { engineOption } from '../native/choice.js'
 import {
   BIT_PEEK,
   FLAG_FOREIGN_CLOCK,
@@ -72,6 +73,12 @@ export interface LocalCacheOptions<V> {
    * that is an array comes as a prepared key. Default: none.
    */
   readonly onRemoval?: (key: IteratedKey, value: V, reason: RemovalReason) => void
+  /**
+   * `native`: the addon, or NATIVE_LOAD. `portable`: the same cache in TypeScript, on any platform, without snapshots and of at most 2^23 entries.
+   * `auto`: native where its binary loads, else portable after one warning (HITPATH_PORTABLE). Default: the environment variable
+   * `HITPATH_ENGINE`, else `auto`.
+   */
+  readonly engine?: 'native' | 'portable' | 'auto'
 }
 
 const TICK = STAGING_TICK / 8
@@ -96,9 +103,16 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
   readonly #keys: (IteratedKey | undefined)[] | undefined
   #prepared = 0
 
-  /** @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY */
+  /** @throws HitpathError INVALID_OPTION, INVALID_TTL, OUT_OF_MEMORY, NATIVE_LOAD */
   constructor(options: LocalCacheOptions<V> = {}) {
-    refuseUnknownOptions(options, 'LocalCache', ['maxEntries', 'ttl', 'policy', 'clock', 'onRemoval'])
+    refuseUnknownOptions(options, 'LocalCache', [
+      'maxEntries',
+      'ttl',
+      'policy',
+      'clock',
+      'onRemoval',
+      'engine',
+    ])
     const maxEntries = integerOption(options.maxEntries ?? 10_000, 'LocalCache.maxEntries', {
       min: 1,
       max: 2 ** 28,
@@ -110,18 +124,21 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
     const policy = oneOfOption(options.policy ?? 'xg', 'LocalCache.policy', ['xg', 'lru'])
     const clock = clockOption(options.clock, 'LocalCache.clock')
     if (options.onRemoval !== undefined) functionOption(options.onRemoval, 'LocalCache.onRemoval')
+    const binding = bindingOf(
+      options.engine === undefined ? undefined : engineOption(options.engine, 'LocalCache.engine'),
+    )
     const flags = (policy === 'lru' ? FLAG_LRU : 0) | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
     const arenaBytes = Math.ceil((maxEntries * TAG_BYTES + SPARE_TAG_BYTES) / 64) * 64
     const config = [1, maxEntries, Math.min(arenaBytes, 2 ** 33), ttl, flags, 0] as const
 
-    const region = createRegion(native.regionBytes(...config))
+    const region = createRegion(binding.regionBytes(...config))
     if (clock !== undefined) stageNow(clock)
-    native.create(new Uint8Array(region), randomBytes(16), ...config)
-    const token = native.open(new Uint8Array(region))
+    binding.create(new Uint8Array(region), randomBytes(16), ...config)
+    const token = binding.open(new Uint8Array(region))
     if (typeof token === 'number')
       throw new HitpathError('REGION_CORRUPT', `a new region is refused (${token})`)
 
-    const engine = new Engine(region, token, clock)
+    const engine = new Engine(region, token, clock, binding)
     super(engine)
     this.#engine = engine
     this.#front = new Front(engine)
@@ -145,7 +162,7 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
 
   #getString(key: string): V | undefined {
     this.#engine.begin(0)
-    native.findString(key)
+    this.#engine.findString(key)
     const slot = words[STAGING_SLOT / 4] as number
     if (slot === NO_SLOT) return this.#missed()
     if (words[STAGING_FORM / 4] === KEY_LONG && this.#longKeys.get(slot) !== key) return undefined
@@ -215,12 +232,8 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
     doubles[STAGING_TTL / 8] = ttl
     words[STAGING_VALUE_FORM / 4] = VALUE_NONE
     words[STAGING_VALUE_TAG / 4] = 0
-    if (typeof plain === 'string') {
-      if (tags === undefined) native.setString(plain)
-      else native.setString(plain, undefined, tags)
-    } else {
-      native.setStaged(array, undefined, tags)
-    }
+    if (typeof plain === 'string') engine.setString(plain, tags)
+    else engine.setStaged(array, tags)
     if (words[STAGING_STATUS / 4] !== 0) this.#refuse()
     const slot = words[STAGING_SLOT / 4] as number
     const replaced = words[STAGING_COUNT / 4] === 1
@@ -310,7 +323,7 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
   close(): void {
     if (this.#engine.closed) return
     this.#engine.address()
-    native.close()
+    this.#engine.binding.close()
     this.#engine.retire()
     this.#front.forget()
     this.#stopMaintenance()
@@ -374,7 +387,7 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
 
   #longKeysAt(glob: string): Uint32Array {
     const slots: number[] = []
-    for (const [slot, key] of this.#longKeys) if (native.matches(glob, key)) slots.push(slot)
+    for (const [slot, key] of this.#longKeys) if (this.#engine.binding.matches(glob, key)) slots.push(slot)
     return Uint32Array.from(slots).sort()
   }
 
@@ -417,7 +430,7 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
     } else {
       const pairs = new Uint32Array(scratch.buffer, scratch.byteOffset)
       do {
-        native.drainRemovals()
+        this.#engine.binding.drainRemovals()
         for (let i = 0; i < (words[STAGING_COUNT / 4] as number); i++)
           this.#empty(pairs[2 * i] as number, pairs[2 * i + 1] as number, removals)
       } while ((words[STAGING_COUNT / 4] as number) === Math.floor(scratch.length / 8))

@@ -17,6 +17,7 @@ import {
   STAGING_SLOT,
 } from '../native/layout.js'
 import type { Signal } from '../platform.js'
+import { shared } from '../shared.js'
 import { type Engine, NO_SLOT } from './engine.js'
 import { OpenBlock, type ReadBlock, SnapshotReader, SnapshotWriter } from './snapshot-file.js'
 import { checkRecords, type FileCounts, KIND } from './snapshot-format.js'
@@ -259,7 +260,7 @@ function isMissing(error: unknown): boolean {
   )
 }
 
-const entrusted = new WeakSet<object>()
+const entrusted = shared('entrusted caches', () => new WeakSet<object>())
 
 /** Says that a cache is the first tier of a TieredCache: what it holds are entries, which may be invalid by the time they come back. */
 export function entrust(cache: object): void {

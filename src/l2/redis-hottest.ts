@@ -5,7 +5,8 @@
  * Always true: memory is bounded by the names wanted, not by those there are. Where nodes of a Cluster differ in their policies, counted
  * entries come before the others.
  */
-import { globMatches, scanGlob } from './glob.js'
+import { globMatches } from '../glob.js'
+import { scanGlob } from './glob.js'
 import type { Keyspace, Word } from './names.js'
 import { chunked, type RedisCalls } from './redis-calls.js'
 import { scanEntries } from './redis-scan.js'

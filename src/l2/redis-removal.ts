@@ -14,8 +14,9 @@
  */
 import { channel } from 'node:diagnostics_channel'
 import { HitpathError } from '../errors.js'
+import { globMatches } from '../glob.js'
 import { isSplit } from './failure.js'
-import { globMatches, scanGlob } from './glob.js'
+import { scanGlob } from './glob.js'
 import type { Keyspace } from './names.js'
 import { chunked, type RedisCalls } from './redis-calls.js'
 import { scanEntries } from './redis-scan.js'

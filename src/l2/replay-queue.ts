@@ -13,8 +13,9 @@
  * drops an earlier change of the name across a tag, a pattern or a clear between the two, which is right because the later one
  * decides in either case.
  */
+
+import { globMatches } from '../glob.js'
 import { functionOption, integerOption, refuseUnknownOptions } from '../options.js'
-import { globMatches } from './glob.js'
 import {
   CLEAR_KEY,
   isBarrier,

@@ -1,15 +1,15 @@
 /**
- * The native binary of this thread: where it is found, its typed surface, and the staging area.
+ * The engine under the caches of this thread: its typed surface, which one it is, and the staging area.
  *
- * Always true: a binary whose layout is not that of layout.ts is refused. The staging area is this thread's own memory
- * in which JavaScript and the binding hand each other numbers; its words are named in layout.ts. A call reads and
- * writes them, so no code of the user's may run between staging and reading.
+ * The staging area is this thread's own memory in which JavaScript and the engine hand each other numbers; its words are named in
+ * layout.ts. Always true: a call reads and writes them, so no code of the user's runs between staging and reading.
  */
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { describe, HitpathError } from '../errors.js'
-import { packageRoot } from './here.js'
-import { LAYOUT_FINGERPRINT, STAGING_BYTES, STAGING_SCRATCH } from './layout.js'
+import { HitpathError } from '../errors.js'
+import { shared } from '../shared.js'
+import { startAddon } from './addon.js'
+import { announcePortable, type EngineChoice, type EngineName, engineOfEnvironment } from './choice.js'
+import { LAYOUT_FINGERPRINT, STAGING_BYTES, STAGING_SCRATCH, STAGING_TICK } from './layout.js'
+import { portableBinding } from './portable/binding.js'
 
 /** Status of native/core/cache.h, and what became of records. */
 export type RestoredCounts = readonly [
@@ -67,8 +67,11 @@ export type RegionConfig = readonly [
   maxPinned: number,
 ]
 
-/** The functions of native/addon. Those on keys take what staging does not say: the string, the array, the value. */
+/** An engine: the functions of native/addon. Those on keys take what staging does not say: the string, the array, the value. */
 export interface Native {
+  readonly engine: EngineName
+  /** Bytes of the digest of an array, with what tells the engines' digests apart. */
+  readonly digestBytes: number
   findString(key: string): void
   findStaged(array?: unknown): void
   lookString(key: string): void
@@ -115,38 +118,11 @@ export interface Native {
   validate(): string | null
 }
 
-interface Module {
-  readonly fingerprint: bigint
-  start(staging: Uint8Array): Native
-}
-
-const requireFrom = createRequire(join(packageRoot, 'package.json'))
-
-function load(): Module {
-  const candidates = [
-    `prebuilds/${process.platform}-${process.arch}/hitpath.node`,
-    'build/Release/hitpath.node',
-  ]
-  const failures: string[] = []
-  for (const candidate of candidates) {
-    try {
-      const found = requireFrom(join(packageRoot, candidate)) as Module
-      if (found.fingerprint === LAYOUT_FINGERPRINT) return found
-      failures.push(`${candidate}: built from another version of the sources`)
-    } catch (error) {
-      failures.push(
-        `${candidate}: ${error instanceof Error ? error.message.split('\n')[0] : describe(error)}`,
-      )
-    }
-  }
-  throw new HitpathError(
-    'NATIVE_LOAD',
-    `no native binary for ${process.platform}-${process.arch} could be loaded:\n  ${failures.join('\n  ')}\n` +
-      'Build it with `npx cmake-js compile` in the package (it needs a C++20 compiler and CMake).',
-  )
-}
-
-const staging = new Uint8Array(new SharedArrayBuffer(STAGING_BYTES))
+/** This thread's; all copies of the package that it loads use the same. */
+const staging = shared(
+  `staging ${LAYOUT_FINGERPRINT}`,
+  () => new Uint8Array(new SharedArrayBuffer(STAGING_BYTES)),
+)
 
 /** Words of the staging area. Index them with an offset of layout.ts over 4 or 8. */
 export const words = new Uint32Array(staging.buffer)
@@ -154,5 +130,42 @@ export const doubles = new Float64Array(staging.buffer)
 /** The scratch of a call. */
 export const scratch = staging.subarray(STAGING_SCRATCH)
 
-/** A copy in an object of ours, whose functions V8 may take for constants. */
-export const native: Native = { ...load().start(staging) }
+function startPortable(): Native {
+  // Until a ticker writes the time, hits on entries with a deadline are not judged by it.
+  if (doubles[STAGING_TICK / 8] === 0) doubles[STAGING_TICK / 8] = Number.POSITIVE_INFINITY
+  return { ...shared('portable', () => portableBinding({ words, doubles, scratch })) }
+}
+
+/** Why `auto` fell back on the portable engine. */
+let failure: HitpathError | undefined
+
+/** The engine of caches that do not name another. */
+function start(choice: EngineChoice): Native {
+  if (choice === 'portable') return startPortable()
+  try {
+    return startAddon(staging)
+  } catch (error) {
+    if (choice === 'native' || !(error instanceof HitpathError)) throw error
+    failure = error
+    return startPortable()
+  }
+}
+
+/**
+ * The engine that `HITPATH_ENGINE` names. A constant, so that V8 compiles a call of its functions into the code that calls: caches of the
+ * other engine take a branch of their own (`Engine.other`).
+ */
+export const native: Native = start(engineOfEnvironment())
+
+/**
+ * The binding of a cache, which announces the portable engine when nobody asked for it.
+ * @throws HitpathError NATIVE_LOAD when the addon is asked for and does not load
+ */
+export function bindingOf(choice: EngineChoice | undefined): Native {
+  if (choice === undefined || choice === 'auto') {
+    if (failure !== undefined) announcePortable(failure)
+    return native
+  }
+  if (choice === native.engine) return native
+  return choice === 'portable' ? startPortable() : startAddon(staging)
+}

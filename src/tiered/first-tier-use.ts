@@ -7,14 +7,15 @@ import { randomBytes } from 'node:crypto'
 import { Generations } from '../coherence/generations.js'
 import { describe, HitpathError } from '../errors.js'
 import { entrust } from '../l1/snapshot.js'
+import { shared } from '../shared.js'
 import type { FirstTier } from './first-tier.js'
 import type { TieredCacheOptions } from './options.js'
 import { Claims } from './thread-flight.js'
 
 /** First tiers that were made here, and are closed here. */
-const own = new WeakSet<FirstTier>()
+const own = shared('own first tiers', () => new WeakSet<FirstTier>())
 /** First tiers and the namespace that uses them. */
-const taken = new WeakMap<FirstTier, string>()
+const taken = shared('taken first tiers', () => new WeakMap<FirstTier, string>())
 
 /** The first tier is the library's own: who uses it closes it. */
 export function ownFirstTier(l1: FirstTier): void {

@@ -84,15 +84,14 @@ export class BusLink {
 
   #entryChanged(name: string, version: number, foreign: boolean): void {
     const core = this.#core
-    const l1 = core.names.l1Of(name)
-    if (l1 === undefined) return
     if (foreign) core.generations.bump(name)
     else core.ownWrites.bump(name)
     // Of the threads that share an origin each breaks its own.
     const flight = foreign || core.shared ? core.flights.get(name) : undefined
     if (foreign) flight?.overtake()
     else flight?.outdate()
-    core.drop({ name, l1 }, version)
+    const l1 = core.names.l1Of(name)
+    if (l1 !== undefined) core.drop({ name, l1 }, version)
     this.#wake(name)
   }
 

@@ -5,12 +5,14 @@
  * name, so that keys of two namespaces never meet.
  */
 import { describe, HitpathError } from '../errors.js'
-import { digest } from '../key/digest.js'
+import { type DigestBytes, digestName, parseDigestName } from '../key/digest-text.js'
 import { isNdArrayLike } from '../key/ndarray.js'
 import { PreparedKey } from '../key/prepared.js'
+import { digestBytes } from '../key/stage.js'
 import type { CacheKey } from '../l1/engine.js'
 
 const SEPARATOR = '\u0001'
+const SAMPLE = new Uint8Array(1)
 
 /** A key in both tiers. `l1` of an array is a prepared key: what the caller does to the array later changes nothing. */
 export interface Named {
@@ -27,6 +29,8 @@ export class Names {
   readonly prefix: string | undefined
   readonly #l1: KeyMaker
   #owner: object | undefined
+  /** Bytes of a digest of the first tier's engine. */
+  #digestBytes: number | undefined
 
   constructor(l1: KeyMaker, namespace: string | undefined) {
     this.#l1 = l1
@@ -36,7 +40,7 @@ export class Names {
   /** The key to look for in the first tier. */
   within(key: CacheKey): CacheKey {
     if (this.prefix === undefined || key instanceof PreparedKey) return key
-    return this.prefix + nameOf(key)
+    return this.prefix + this.#nameOf(key)
   }
 
   named(key: CacheKey): Named {
@@ -47,7 +51,7 @@ export class Names {
       return { name: nameOfPrepared(prepared), l1: prepared }
     }
     if (!(key instanceof PreparedKey)) {
-      const name = nameOf(key)
+      const name = this.#nameOf(key)
       return { name, l1: prefix + name }
     }
     const full = key.key
@@ -58,12 +62,12 @@ export class Names {
 
   /** The name alone. */
   nameOf(key: CacheKey): string {
-    return key instanceof PreparedKey ? this.named(key).name : nameOf(key)
+    return key instanceof PreparedKey ? this.named(key).name : this.#nameOf(key)
   }
 
   prepare(key: CacheKey): PreparedKey {
     if (this.prefix === undefined) return this.#l1.key(key)
-    return key instanceof PreparedKey ? key : this.#l1.key(this.prefix + nameOf(key))
+    return key instanceof PreparedKey ? key : this.#l1.key(this.prefix + this.#nameOf(key))
   }
 
   /** The caller's key of a name that came from elsewhere; undefined when it is no name. */
@@ -71,7 +75,7 @@ export class Names {
     if (name[0] === 's') return name.slice(1)
     if (name[0] === 'n') return Number(name.slice(1))
     if (this.prefix === undefined) return this.l1Of(name)
-    return /^d[0-9a-f]{32}$/.test(name) ? this.#l1.key(this.prefix + name) : undefined
+    return this.#digestIn(name) === undefined ? undefined : this.#l1.key(this.prefix + name)
   }
 
   /** The caller's key of a key in the first tier; undefined when it is another namespace's. */
@@ -81,26 +85,32 @@ export class Names {
     return typeof l1 === 'string' && l1.startsWith(prefix) ? this.keyOf(l1.slice(prefix.length)) : undefined
   }
 
-  /** The key in the first tier of a name that came from elsewhere; undefined when it is no name. */
+  /** The key in the first tier of a name that came from elsewhere; undefined when it is no name, or a digest of another engine's. */
   l1Of(name: string): string | number | PreparedKey | undefined {
     if (this.prefix !== undefined) return this.prefix + name
-    const rest = name.slice(1)
-    switch (name[0]) {
-      case 's':
-        return rest
-      case 'n':
-        return Number(rest)
-      case 'd':
-        if (!/^[0-9a-f]{32}$/.test(rest)) return undefined
-        this.#owner ??= this.#l1.key('').owner
-        return new PreparedKey(this.#owner, Uint8Array.from(Buffer.from(rest, 'hex')))
-      default:
-        return undefined
-    }
+    if (name[0] === 's') return name.slice(1)
+    if (name[0] === 'n') return Number(name.slice(1))
+    const digest = this.#digestIn(name)
+    if (digest === undefined) return undefined
+    this.#owner ??= this.#l1.key('').owner
+    return new PreparedKey(this.#owner, digest)
+  }
+
+  /** The digest that a name holds, if it is one of the first tier's engine. */
+  #digestIn(name: string): DigestBytes | undefined {
+    const digest = parseDigestName(name)
+    if (digest === undefined) return undefined
+    this.#digestBytes ??= (this.#l1.key(SAMPLE).key as DigestBytes).length
+    return digest.length === this.#digestBytes ? digest : undefined
+  }
+
+  /** By the engine of the first tier. */
+  #nameOf(key: CacheKey): string {
+    return nameOf(isNdArrayLike(key) ? this.#l1.key(key) : key)
   }
 }
 
-/** The name of a key in the second tier. @throws HitpathError INVALID_KEY */
+/** The name of a key in the second tier; an array's by the engine of the process. @throws HitpathError INVALID_KEY */
 export function nameOf(key: CacheKey): string {
   if (typeof key === 'string') return `s${key}`
   if (typeof key === 'number') return `n${Object.is(key, -0) ? 0 : key}`
@@ -111,9 +121,9 @@ export function nameOf(key: CacheKey): string {
       `a key is a string, a number, an ndarray or a prepared key; got ${describe(key)}`,
     )
   }
-  return `d${digest(key)}`
+  return digestName(digestBytes(key))
 }
 
 function nameOfPrepared({ key }: PreparedKey): string {
-  return typeof key === 'object' ? `d${Buffer.from(key).toString('hex')}` : nameOf(key)
+  return typeof key === 'object' ? digestName(key) : nameOf(key)
 }

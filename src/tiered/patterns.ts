@@ -1,5 +1,5 @@
 /** Globs as in Redis, on the keys of one namespace in the first tier. */
-import { globMatches } from '../l2/glob.js'
+import { globMatches } from '../glob.js'
 import { escapeGlob } from '../l2/names.js'
 import type { Core } from './core.js'
 

@@ -6,8 +6,8 @@
  */
 import type { Bus, BusMessage, GapReason, Unsubscribe } from '../../src/coherence/bus.js'
 import { HitpathError } from '../../src/errors.js'
+import { globMatches } from '../../src/glob.js'
 import { markUndone } from '../../src/l2/failure.js'
-import { globMatches } from '../../src/l2/glob.js'
 import type {
   CallOptions,
   Deleted,

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { globMatches, scanGlob } from '../../../src/l2/glob.js'
+import { globMatches } from '../../../src/glob.js'
+import { scanGlob } from '../../../src/l2/glob.js'
 import { RedisStore } from '../../../src/l2/redis-store.js'
 import { RedisServer } from '../../support/redis.js'
 import { me, write } from './fixtures.js'

@@ -133,7 +133,7 @@ function run(make: Make, seed: number, steps: number): void {
       default:
         expect(cache.get(key)).toEqual(entry?.value)
     }
-    if (step % 16 === 0) cache.validate()
+    if (step % 16 === 0 || cache.engine === 'portable') cache.validate()
     if (step % 500 === 0) {
       sweep()
       expect([...cache.values()].length).toBe(model.size)
@@ -147,6 +147,19 @@ const SEED = 20_240_505
 describe.each<[string, Make]>([
   ['LocalCache, xg', (clock) => new LocalCache({ maxEntries: 1000, ttl: 1000, clock })],
   ['LocalCache, lru', (clock) => new LocalCache({ maxEntries: 120, policy: 'lru', ttl: 1000, clock })],
+  [
+    'portable LocalCache',
+    (clock) => new LocalCache({ maxEntries: 1000, ttl: 1000, clock, engine: 'portable' }),
+  ],
+  [
+    'portable LocalCache, lru',
+    (clock) => new LocalCache({ maxEntries: 120, policy: 'lru', ttl: 1000, clock, engine: 'portable' }),
+  ],
+  [
+    'portable LocalCache with a listener',
+    (clock) =>
+      new LocalCache({ maxEntries: 500, ttl: 1000, clock, engine: 'portable', onRemoval: () => undefined }),
+  ],
   [
     'LocalCache with a listener',
     (clock) => new LocalCache({ maxEntries: 500, ttl: 1000, clock, onRemoval: () => undefined }),
@@ -167,6 +180,8 @@ describe('without room for all', () => {
   test.each<[string, () => AnyCache]>([
     ['LocalCache', () => new LocalCache({ maxEntries: 40 })],
     ['LocalCache, lru', () => new LocalCache({ maxEntries: 40, policy: 'lru' })],
+    ['portable LocalCache', () => new LocalCache({ maxEntries: 40, engine: 'portable' })],
+    ['portable LocalCache, lru', () => new LocalCache({ maxEntries: 40, policy: 'lru', engine: 'portable' })],
     ['SharedCache', () => SharedCache.create({ maxBytes: 2 ** 15, maxEntries: 60 })],
     [
       'SharedCache of four shards',

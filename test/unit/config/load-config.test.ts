@@ -220,7 +220,7 @@ foreign: msgpack
   })
 
   test('gives options that the caches take', () => {
-    const { type: _, ...local } = load('l1: {maxEntries: 10, policy: lru}').l1
+    const { type: _, ...local } = load('l1: {maxEntries: 10, policy: lru, engine: portable}').l1
     new LocalCache(local).close()
     const { type: __, ...shared } = load('l1: {type: shared, maxBytes: 1MiB}').l1
     SharedCache.create(shared).close()

@@ -8,6 +8,7 @@ function code(expected: string): unknown {
 type AnyCache = LocalCache<unknown> | SharedCache<unknown>
 const KINDS: readonly (readonly [string, () => AnyCache])[] = [
   ['LocalCache', () => new LocalCache()],
+  ['portable LocalCache', () => new LocalCache({ engine: 'portable' })],
   ['LocalCache with a listener', () => new LocalCache({ onRemoval: () => undefined, policy: 'lru' })],
   ['SharedCache', () => SharedCache.create({ maxBytes: 2 ** 20 })],
 ]

@@ -6,6 +6,7 @@ type Make = (options?: { maxEntries?: number; ttl?: number }) => AnyCache
 
 const KINDS: readonly (readonly [string, Make])[] = [
   ['LocalCache', (options) => new LocalCache(options)],
+  ['portable LocalCache', (options) => new LocalCache({ ...options, engine: 'portable' })],
   ['SharedCache', (options) => SharedCache.create({ maxBytes: 2 ** 22, ...options })],
 ]
 

@@ -7,6 +7,7 @@ const KINDS: readonly (readonly [
   (options?: { maxEntries?: number; clock?: { now(): number } }) => AnyCache,
 ])[] = [
   ['LocalCache', (options) => new LocalCache(options)],
+  ['portable LocalCache', (options) => new LocalCache({ ...options, engine: 'portable' })],
   ['SharedCache', (options) => SharedCache.create({ maxBytes: 2 ** 22, shards: 2, ...options })],
 ]
 

@@ -10,6 +10,7 @@ type AnyCache = LocalCache<unknown> | SharedCache<unknown>
 
 const KINDS: readonly (readonly [string, () => AnyCache])[] = [
   ['LocalCache', () => new LocalCache()],
+  ['portable LocalCache', () => new LocalCache({ engine: 'portable' })],
   ['LocalCache with a clock', () => new LocalCache({ clock: { now: () => 1 } })],
   ['SharedCache', () => SharedCache.create({ maxBytes: 2 ** 20, shards: 2 })],
 ]

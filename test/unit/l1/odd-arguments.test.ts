@@ -129,6 +129,7 @@ type Callable = Readonly<Record<string, (...args: unknown[]) => unknown>>
 
 describe.each<[string, readonly string[], () => LocalCache<unknown> | SharedCache<unknown>]>([
   ['LocalCache', LOCAL, () => new LocalCache<unknown>({ maxEntries: 100 })],
+  ['portable LocalCache', LOCAL, () => new LocalCache<unknown>({ maxEntries: 100, engine: 'portable' })],
   [
     'LocalCache with a clock',
     LOCAL,

@@ -12,7 +12,12 @@ type Make = (options?: {
 
 const KINDS: readonly (readonly [string, Make])[] = [
   ['LocalCache', (options) => new LocalCache(options)],
+  ['portable LocalCache', (options) => new LocalCache({ ...options, engine: 'portable' })],
   ['LocalCache, lru', (options) => new LocalCache({ ...options, policy: 'lru' })],
+  [
+    'portable LocalCache, lru',
+    (options) => new LocalCache({ ...options, policy: 'lru', engine: 'portable' }),
+  ],
   ['SharedCache', (options) => SharedCache.create({ maxBytes: 2 ** 20, ...options })],
 ]
 
@@ -129,6 +134,6 @@ describe.each(KINDS)('a prepared key of a %s', (_, make) => {
   test('shows itself', () => {
     const cache = make()
     expect([`${cache.key('a')}`, `${cache.key(5)}`]).toEqual(['a', '5'])
-    expect(`${cache.key(array)}`).toMatch(/^[0-9a-f]{32}$/)
+    expect(`${cache.key(array)}`).toMatch(/^x?[0-9a-f]{32}$/)
   })
 })

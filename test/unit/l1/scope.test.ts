@@ -4,6 +4,7 @@ import { LocalCache, SharedCache } from '../../../src/index.js'
 type AnyCache = LocalCache<unknown> | SharedCache<unknown>
 const KINDS: readonly (readonly [string, () => AnyCache])[] = [
   ['LocalCache', () => new LocalCache()],
+  ['portable LocalCache', () => new LocalCache({ engine: 'portable' })],
   ['SharedCache', () => SharedCache.create({ maxBytes: 2 ** 20 })],
 ]
 

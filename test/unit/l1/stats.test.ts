@@ -7,7 +7,12 @@ const KINDS: readonly (readonly [
   (options?: { maxEntries?: number; clock?: { now(): number } }) => AnyCache,
 ])[] = [
   ['LocalCache', (options) => new LocalCache(options)],
+  ['portable LocalCache', (options) => new LocalCache({ ...options, engine: 'portable' })],
   ['LocalCache, lru', (options) => new LocalCache({ ...options, policy: 'lru' })],
+  [
+    'portable LocalCache, lru',
+    (options) => new LocalCache({ ...options, policy: 'lru', engine: 'portable' }),
+  ],
   ['SharedCache', (options) => SharedCache.create({ maxBytes: 2 ** 22, ...options })],
 ]
 

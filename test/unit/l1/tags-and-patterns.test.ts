@@ -9,6 +9,7 @@ type AnyCache = LocalCache<number> | SharedCache<number>
 
 const KINDS: readonly (readonly [string, () => AnyCache])[] = [
   ['LocalCache', () => new LocalCache<number>()],
+  ['portable LocalCache', () => new LocalCache<number>({ engine: 'portable' })],
   ['LocalCache, lru', () => new LocalCache<number>({ policy: 'lru' })],
   ['SharedCache', () => SharedCache.create<number>({ maxBytes: 2 ** 20 })],
   ['SharedCache of several shards', () => SharedCache.create<number>({ maxBytes: 2 ** 20, shards: 5 })],

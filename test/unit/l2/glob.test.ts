@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { globMatches } from '../../../src/glob.js'
 import { LocalCache } from '../../../src/l1/local-cache.js'
-import { globMatches, scanGlob } from '../../../src/l2/glob.js'
+import { scanGlob } from '../../../src/l2/glob.js'
 
 const piece = fc.constantFrom('a', 'b', 'c', '*', '?', '[', ']', '^', '-', '\\', 'é', '😀', '\ud83d')
 const glob = fc.string({ unit: piece, maxLength: 8 })

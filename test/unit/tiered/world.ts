@@ -3,7 +3,7 @@ import { LocalCache, SharedCache, TieredCache, type TieredCacheOptions } from '.
 import { MemoryBus, MemoryServer, MemoryStore } from '../../support/memory-store.js'
 
 /** What the contract of the tiers holds over. */
-export const FIRST_TIERS = ['LocalCache', 'SharedCache'] as const
+export const FIRST_TIERS = ['LocalCache', 'portable LocalCache', 'SharedCache'] as const
 export type FirstTierKind = (typeof FIRST_TIERS)[number]
 
 export interface Process {
@@ -54,9 +54,8 @@ export class World implements AsyncDisposable {
 
   #firstTier(): LocalCache | SharedCache {
     const options = { maxEntries: 1000, clock: this.clock }
-    return this.#kind === 'LocalCache'
-      ? new LocalCache(options)
-      : SharedCache.create({ ...options, maxBytes: 2 ** 21 })
+    if (this.#kind === 'SharedCache') return SharedCache.create({ ...options, maxBytes: 2 ** 21 })
+    return new LocalCache({ ...options, engine: this.#kind === 'LocalCache' ? 'native' : 'portable' })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

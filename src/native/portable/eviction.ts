@@ -1,0 +1,219 @@
+/**
+ * Which entry leaves: XG, or exact LRU, decided as by native/core/eviction.h, which explains them.
+ *
+ * Counters, stamps and links are words of the slots. Always true: every slot that is taken is in one of the two queues; head is young,
+ * tail is old. With the same keys and the same calls both engines choose the same victims, as long as no two fingerprints in a
+ * ghost are alike; those depend on a seed.
+ */
+import {
+  QUEUE_MAIN,
+  QUEUE_SMALL,
+  SHARD_HEADER_SMALL_SEQ,
+  SHARD_HEADER_SMALL_YOUNG,
+  SLOT_FREQ,
+  SLOT_HASH,
+  SLOT_QUEUE_NEXT,
+  SLOT_QUEUE_PREV,
+  SLOT_STAMP,
+} from '../layout.js'
+import { Ghost } from './ghost.js'
+import { NONE, type Slots } from './slots.js'
+
+const FIRST_SHARE = 0.25
+const LEAST_SHARE = 0.01
+const MOST_SHARE = 0.9
+const MAIN_STEPS = 512
+const SMALL_STEPS = 128
+const MAX_FREQ = 3
+
+interface Queue {
+  head: number
+  tail: number
+  count: number
+}
+
+export class Eviction {
+  readonly #slots: Slots
+  readonly #lru: boolean
+  readonly #capacity: number
+  readonly #small: Queue = { head: NONE, tail: NONE, count: 0 }
+  readonly #main: Queue = { head: NONE, tail: NONE, count: 0 }
+  readonly #leftSmall: Ghost
+  readonly #leftMain: Ghost
+  #share = 0
+  /** Longest walk of a hand so far. */
+  longestHand = 0
+
+  constructor(slots: Slots, capacity: number, lru: boolean) {
+    this.#slots = slots
+    this.#lru = lru
+    this.#capacity = capacity
+    const remembered = lru ? 0 : capacity
+    this.#leftSmall = new Ghost(remembered)
+    this.#leftMain = new Ghost(remembered)
+    this.#setShare(FIRST_SHARE * capacity)
+  }
+
+  /** Of the capacity, 0 to 1. */
+  get smallShare(): number {
+    return this.#share / this.#capacity
+  }
+
+  /** What a hit does. */
+  touch(slot: number): void {
+    if (this.#lru) {
+      this.#toHead(slot)
+      return
+    }
+    const slots = this.#slots
+    const at = slots.at(slot)
+    const freq = slots.bytes[at * 4 + SLOT_FREQ] as number
+    if (freq >= MAX_FREQ) return
+    if (slots.queue(slot) === QUEUE_SMALL) {
+      const age =
+        (slots.shardWord(SHARD_HEADER_SMALL_SEQ) - (slots.words[at + SLOT_STAMP / 4] as number)) >>> 0
+      if (age < slots.shardWord(SHARD_HEADER_SMALL_YOUNG)) return
+    }
+    slots.bytes[at * 4 + SLOT_FREQ] = freq + 1
+  }
+
+  /** Where a newcomer goes. Adapts the split, so it is asked once an insertion, before room is made. */
+  consult(hash: number): number {
+    if (this.#lru) return QUEUE_MAIN
+    const small = this.#leftSmall.count
+    const main = this.#leftMain.count
+    if (this.#leftSmall.take(hash)) {
+      this.#setShare(this.#share + Math.max(1, main / small))
+      return QUEUE_MAIN
+    }
+    if (this.#leftMain.take(hash)) {
+      this.#setShare(this.#share - Math.max(1, small / main))
+      return QUEUE_MAIN
+    }
+    return QUEUE_SMALL
+  }
+
+  enter(slot: number, queue: number): void {
+    const slots = this.#slots
+    const at = slots.at(slot)
+    slots.bytes[at * 4 + SLOT_FREQ] = 0
+    slots.setQueue(slot, queue)
+    if (queue === QUEUE_SMALL) {
+      const seq = slots.shardWord(SHARD_HEADER_SMALL_SEQ)
+      slots.words[at + SLOT_STAMP / 4] = seq
+      slots.setShardWord(SHARD_HEADER_SMALL_SEQ, seq + 1)
+    }
+    this.#push(slot, queue === QUEUE_SMALL ? this.#small : this.#main)
+  }
+
+  unlink(slot: number): void {
+    this.#pull(slot, this.#slots.queue(slot) === QUEUE_SMALL ? this.#small : this.#main)
+    this.#slots.setQueue(slot, 0)
+  }
+
+  /** The entry to evict next, still linked; NONE when there is none. An expired one goes first, whatever its counter. */
+  victim(now: number): number {
+    const slots = this.#slots
+    let steps = 0
+    let smallSteps = 0
+    let mainSteps = 0
+    let slot = NONE
+    while (this.#small.count + this.#main.count !== 0) {
+      const small = this.#small.count
+      const fromSmall =
+        this.#main.count === 0 || (small !== 0 && small >= this.#share && smallSteps < SMALL_STEPS)
+      slot = fromSmall ? this.#small.tail : this.#main.tail
+      steps++
+      if (this.#lru || now > slots.deadline(slot)) break
+      const at = slots.at(slot) * 4 + SLOT_FREQ
+      const freq = slots.bytes[at] as number
+      if (freq === 0) break
+      if (fromSmall) {
+        if (smallSteps++ >= SMALL_STEPS) break
+        this.unlink(slot)
+        this.enter(slot, QUEUE_MAIN)
+      } else {
+        if (mainSteps++ >= MAIN_STEPS) break
+        slots.bytes[at] = freq - 1
+        this.#toHead(slot)
+      }
+    }
+    if (steps > this.longestHand) this.longestHand = steps
+    return slot
+  }
+
+  /** An evicted entry leaves its fingerprint. Before unlink(). */
+  remember(slot: number): void {
+    if (this.#lru) return
+    const ghost = this.#slots.queue(slot) === QUEUE_SMALL ? this.#leftSmall : this.#leftMain
+    ghost.put(this.#slots.words[this.#slots.at(slot) + SLOT_HASH / 4] as number)
+  }
+
+  /** Undefined, or what is wrong. `taken`: slots that are in use. */
+  validate(taken: number): string | undefined {
+    const queues = [
+      [QUEUE_SMALL, this.#small],
+      [QUEUE_MAIN, this.#main],
+    ] as const
+    for (const [id, queue] of queues) {
+      const fault = this.#fault(id, queue)
+      if (fault !== undefined) return fault
+    }
+    if (this.#small.count + this.#main.count !== taken) return 'I4: queues and slots disagree'
+    return this.#leftSmall.validate() ?? this.#leftMain.validate()
+  }
+
+  #fault(id: number, queue: Queue): string | undefined {
+    const { words, bytes } = this.#slots
+    let seen = 0
+    let before = NONE
+    for (let slot = queue.head; slot !== NONE; ) {
+      const at = this.#slots.at(slot)
+      if (slot < 0 || slot >= this.#slots.count || ++seen > queue.count) return 'I4: a queue does not end'
+      if (this.#slots.queue(slot) !== id) return 'I4: a slot is in a queue that it does not name'
+      if (words[at + SLOT_QUEUE_PREV / 4] !== before) return 'I4: queue links disagree'
+      if ((bytes[at * 4 + SLOT_FREQ] as number) > MAX_FREQ) return 'I4: a counter is above 3'
+      before = slot
+      slot = words[at + SLOT_QUEUE_NEXT / 4] as number
+    }
+    if (queue.tail !== before) return "I4: a queue's tail is not its last slot"
+    return seen === queue.count ? undefined : "I4: a queue's count is wrong"
+  }
+
+  #setShare(share: number): void {
+    const least = Math.max(1, LEAST_SHARE * this.#capacity)
+    const most = Math.max(1, MOST_SHARE * this.#capacity)
+    this.#share = Math.min(most, Math.max(least, share))
+    this.#slots.setShardWord(SHARD_HEADER_SMALL_YOUNG, Math.ceil(this.#share / 2))
+  }
+
+  #push(slot: number, queue: Queue): void {
+    const { words } = this.#slots
+    const at = this.#slots.at(slot)
+    words[at + SLOT_QUEUE_PREV / 4] = NONE
+    words[at + SLOT_QUEUE_NEXT / 4] = queue.head
+    if (queue.head === NONE) queue.tail = slot
+    else words[this.#slots.at(queue.head) + SLOT_QUEUE_PREV / 4] = slot
+    queue.head = slot
+    queue.count++
+  }
+
+  #pull(slot: number, queue: Queue): void {
+    const { words } = this.#slots
+    const at = this.#slots.at(slot)
+    const prev = words[at + SLOT_QUEUE_PREV / 4] as number
+    const next = words[at + SLOT_QUEUE_NEXT / 4] as number
+    if (prev === NONE) queue.head = next
+    else words[this.#slots.at(prev) + SLOT_QUEUE_NEXT / 4] = next
+    if (next === NONE) queue.tail = prev
+    else words[this.#slots.at(next) + SLOT_QUEUE_PREV / 4] = prev
+    queue.count--
+  }
+
+  /** Of the main queue. */
+  #toHead(slot: number): void {
+    if (this.#main.head === slot) return
+    this.#pull(slot, this.#main)
+    this.#push(slot, this.#main)
+  }
+}
