@@ -5,7 +5,8 @@
  * are told that it should not); at most 2 MiB of values are under way, of a node, and values of more than 4 MiB are not read.
  */
 import { timeReplyMs } from '../../coherence/server-clock.js'
-import { globMatches, scanGlob } from '../../l2/glob.js'
+import { globMatches } from '../../glob.js'
+import { scanGlob } from '../../l2/glob.js'
 import { type KeyParts, keyParts, keysPattern } from '../../l2/names.js'
 import { chunked } from '../../l2/redis-calls.js'
 import { Heat } from '../../l2/redis-hottest.js'
