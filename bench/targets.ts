@@ -429,7 +429,6 @@ export const targets: readonly Target[] = [
     ...value('hit-ratio-shards', 'hitpath', { max: 0.3 }),
     why: 'Sharding splits the eviction queues; it may cost that much.',
   },
-<<<<<<< HEAD
 
   // What an import costs.
   {
@@ -451,7 +450,7 @@ export const targets: readonly Target[] = [
     id: 'import-commonjs-ms',
     ...value('import-commonjs', 'hitpath', { max: 15 }),
     why: 'The same in milliseconds.',
-=======
+  },
   {
     id: 'hit-ratio-ttl',
     ...ratio('hit-ratio-ttl', 'lru-cache', { min: 1 }),
@@ -461,7 +460,6 @@ export const targets: readonly Target[] = [
     id: 'byte-hit-ratio',
     ...ratio('byte-hit-ratio', 'lru-cache', { min: 1 }),
     why: 'A bound in bytes, headers and rounding included, must serve as many bytes as LRU over bare values.',
->>>>>>> proof
   },
 ]
 
