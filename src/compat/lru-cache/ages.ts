@@ -36,7 +36,13 @@ export class Ages {
    * @param max entries that lru-cache has an array for
    * @param onDue is told of each entry once its time is over
    */
-  constructor(timing: Timing, order: Recency, slots: number, max: number, onDue: ((slot: number) => void) | undefined) {
+  constructor(
+    timing: Timing,
+    order: Recency,
+    slots: number,
+    max: number,
+    onDue: ((slot: number) => void) | undefined,
+  ) {
     this.#timing = timing
     this.starts = new Float64Array(slots).fill(Number.NaN, max)
     this.ttls = new Float64Array(slots).fill(Number.NaN, max)
