@@ -105,7 +105,7 @@ const subject = (id: string, title: string, reads: Reads): Subject => ({
       curves: [
         {
           id: `throughput-by-${id}`,
-          title: `${title}, by threads`,
+          title: `Reads of one SharedCache by threads: ${reads === 'array' ? 'an array' : 'a number'}`,
           x: { title: 'threads', unit: 'threads', scale: 'linear' },
           y: { title: 'reads', unit: 'reads/ms', scale: 'linear' },
           lines: [
