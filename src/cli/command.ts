@@ -1,13 +1,13 @@
 /**
  * What a command of `npx hitpath` is: a table of options, from which both its parser and its help are made, and what it does.
  *
- * Always true: exit codes are 0 fine, 1 something that must be acted on, 2 wrong use; wrong use is one sentence on stderr.
+ * Always true: exit codes are 0 fine, 1 something that must be acted on, 2 wrong use, 130 interrupted; wrong use is one sentence on stderr.
  */
 import { parseArgs } from 'node:util'
 import { nearest } from '../config/nearest.js'
 import type { Terminal } from './terminal.js'
 
-export const EXIT = { fine: 0, found: 1, usage: 2 } as const
+export const EXIT = { fine: 0, found: 1, usage: 2, interrupted: 130 } as const
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 

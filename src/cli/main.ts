@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The program `hitpath`. */
 import { run } from './run.js'
-import type { Terminal } from './terminal.js'
+import { Interrupted, type Terminal } from './terminal.js'
 
 const { env, stdout, stderr } = process
 const interrupted = new AbortController()
@@ -19,7 +19,7 @@ const terminal: Terminal = {
   // The first SIGINT ends the work of a command that asks for the signal, the second the process.
   get signal() {
     if (process.listenerCount('SIGINT') === 0)
-      process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
+      process.once('SIGINT', () => interrupted.abort(new Interrupted()))
     return interrupted.signal
   },
   env,

@@ -3,8 +3,10 @@ import { nearest } from '../config/nearest.js'
 import { HitpathError } from '../errors.js'
 import { EXIT, type ExitCode, helpText, UsageError } from './command.js'
 import { COMMANDS } from './commands.js'
-import { plain, redacted, type Terminal } from './terminal.js'
+import { Interrupted, plain, redacted, type Terminal } from './terminal.js'
 import { version } from './version.js'
+
+const LONGEST_LINE = 2000
 
 export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const [name, ...rest] = args
@@ -58,14 +60,26 @@ function unknownCommand(name: string): UsageError {
 }
 
 function refused(error: unknown, command: string | undefined, terminal: Terminal): ExitCode {
+  if (error instanceof Interrupted) {
+    terminal.err('hitpath: interrupted\n')
+    return EXIT.interrupted
+  }
   if (error instanceof UsageError) {
     const help = command !== undefined && Object.hasOwn(COMMANDS, command) ? `${command} --help` : '--help'
-    terminal.err(`hitpath: ${redacted(error.message)}\nnpx hitpath ${help} says what there is\n`)
+    terminal.err(`hitpath: ${shown(error)}\nnpx hitpath ${help} says what there is\n`)
     return EXIT.usage
   }
   if (error instanceof HitpathError) {
-    terminal.err(`hitpath: ${redacted(error.message)}\n`)
+    terminal.err(`hitpath: ${shown(error)}\n`)
     return EXIT.found
   }
   throw error
+}
+
+/** Of any number of lines; what a server said may be in it. */
+function shown({ message }: Error): string {
+  return redacted(message)
+    .split('\n')
+    .map((line) => plain(line, LONGEST_LINE))
+    .join('\n')
 }

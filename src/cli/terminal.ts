@@ -16,6 +16,13 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
+/** Somebody pressed Ctrl-C: the work has ended, and nothing went wrong. */
+export class Interrupted extends Error {
+  constructor() {
+    super('interrupted')
+  }
+}
+
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const
 
 export type Style = keyof typeof CODES

@@ -1,7 +1,7 @@
 /** `hitpath bench`: whether hitpath pays on this machine, for these sizes and keys, against what the project has installed. */
 import { availableParallelism, cpus } from 'node:os'
 import { type Command, EXIT, type ExitCode, integerGiven, parseOptions, UsageError } from '../command.js'
-import { columns, countText, painter, type Terminal } from '../terminal.js'
+import { columns, countText, painter, plain, type Terminal } from '../terminal.js'
 import { version } from '../version.js'
 import { conclusion, type Judged, judged, nsText, sentence } from './advice.js'
 import { Contenders, type Outcome, type Plan } from './comparison.js'
@@ -75,7 +75,9 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
     const setting = { entries, keyLength, window: given.window ?? '60x5' }
     const machine = { cpu: cpus()[0]?.model, node: process.version, hitpath: version() }
     const summary = results.map((each) => ({ ...each, medians: Object.fromEntries(each.medians) }))
-    terminal.out(`${JSON.stringify({ machine, setting, summary, raw }, null, 2)}\n`)
+    terminal.out(
+      `${JSON.stringify({ machine, setting, summary, raw, failed: Object.fromEntries(contenders.left) }, null, 2)}\n`,
+    )
     return complain(results, limits, terminal)
   }
   const paint = painter(terminal)
@@ -91,6 +93,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
       ).map((line, i) => (i === 0 ? paint('bold', line) : line)),
       '',
       noiseLine(results),
+      ...[...contenders.left].map(([name, why]) => `${name} is left out, it fails: ${plain(why)}`),
       '',
       ...results.map(sentence),
       '',

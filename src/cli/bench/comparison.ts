@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import { packageRoot } from '../../native/here.js'
+import { Interrupted } from '../terminal.js'
 import type { Case, Reply, Setting } from './protocol.js'
 
 export interface Plan extends Setting {
@@ -22,6 +23,8 @@ const PROGRAM = join(packageRoot, 'dist', 'esm', 'cli-bench.js')
 export class Contenders {
   readonly #children: readonly (readonly [name: string, child: ChildProcess])[]
   readonly #signal: AbortSignal
+  /** Those that failed, with what they said: they are asked nothing more. */
+  readonly left = new Map<string, string>()
 
   /** @param modules by name, where they lie */
   constructor(modules: ReadonlyMap<string, string>, setting: Setting, signal: AbortSignal) {
@@ -37,7 +40,7 @@ export class Contenders {
     for (const [, child] of this.#children) child.kill('SIGKILL')
   }
 
-  /** @throws what a contender answered that failed */
+  /** @throws Interrupted; what hitpath answered when it failed */
   async measure(which: Case, { rounds, roundMs }: Plan, onRound: (done: number) => void): Promise<Outcome> {
     const times = new Map<string, number[]>()
     const noise: number[] = []
@@ -46,7 +49,7 @@ export class Contenders {
       const from = Math.max(0, round) % this.#children.length
       const inTurn = [...this.#children.slice(from), ...this.#children.slice(0, from)]
       for (const [name, child] of inTurn) {
-        const ns = await this.#ask(name, child, which, roundMs)
+        const ns = this.left.has(name) ? undefined : await this.#ask(name, child, which, roundMs)
         if (ns === undefined || round < 0) continue
         const list = times.get(name) ?? []
         times.set(name, list)
@@ -57,6 +60,7 @@ export class Contenders {
       }
       onRound(round + 1)
     }
+    for (const name of this.left.keys()) times.delete(name)
     return { which, rounds: times, noise }
   }
 
@@ -69,20 +73,29 @@ export class Contenders {
       }
       const hear = (reply: Reply): void => {
         done()
-        if ('error' in reply) reject(new Error(`${name}: ${reply.error}`))
-        else resolve(reply.ns)
+        if (!('error' in reply)) resolve(reply.ns)
+        else fail(reply.error)
+      }
+      const fail = (why: string): void => {
+        if (name === 'hitpath') reject(new Error(`${name}: ${why}`))
+        else {
+          this.left.set(name, why)
+          resolve(undefined)
+        }
       }
       const gone = (code: number | null, killed: string | null): void => {
         done()
-        reject(
-          this.#signal.aborted
-            ? (this.#signal.reason as Error)
-            : new Error(`${name}: its process ended (${killed ?? `exit code ${code}`})`),
-        )
+        // Ctrl-C reaches the whole group of processes, and may reach them first.
+        if (this.#signal.aborted || killed === 'SIGINT') reject(new Interrupted())
+        else fail(`its process ended (${killed ?? `exit code ${code}`})`)
+      }
+      if (child.exitCode !== null || child.signalCode !== null) {
+        gone(child.exitCode, child.signalCode)
+        return
       }
       child.on('message', hear)
       child.once('exit', gone)
-      child.send({ which, ms })
+      child.send({ which, ms }, () => {}) // one that goes now tells by its exit
     })
   }
 }

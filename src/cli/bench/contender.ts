@@ -7,16 +7,22 @@ import { type Contestant, contestant } from './peers.js'
 import type { Ask, Case, Reply, Setting } from './protocol.js'
 
 const BATCH = 1024
-/** Hits follow a fixed shuffle, so that neither they nor the processor's caches go in order. */
-const ORDER = 1 << 16
+/** Hits follow a fixed shuffle, so that neither they nor the processor's caches go in order; long, so that a large cache is met as a whole. */
+const ORDER = 1 << 20
 const WINDOWS = 256
+/** Elements of a batch of arrays, and of all the arrays in use: large ones are fewer. */
+const BATCH_ELEMENTS = 1 << 19
+const WINDOW_ELEMENTS = 1 << 22
 
-/** A batch of operations, of which `from` were done before. */
-type Operation = (from: number) => void
+/** `size` operations at a time, of which `from` were done before. */
+interface Batch {
+  readonly size: number
+  readonly run: (from: number) => void
+}
 
 const [, , name = '', file = '', words = '{}'] = process.argv
 const setting = JSON.parse(words) as Setting
-let prepared: { readonly which: Case; readonly operation: Operation | undefined } | undefined
+let prepared: { readonly which: Case; readonly batch: Batch | undefined } | undefined
 
 process.on('message', ({ which, ms }: Ask) => void measure(which, ms))
 process.on('disconnect', () => process.exit())
@@ -25,10 +31,10 @@ async function measure(which: Case, ms: number): Promise<void> {
   try {
     if (prepared?.which !== which) {
       prepared = undefined
-      prepared = { which, operation: prepare(which, await contestant(name, file, setting.entries)) }
+      prepared = { which, batch: prepare(which, await contestant(name, file, setting.entries)) }
     }
-    const { operation } = prepared
-    answer({ ns: operation === undefined ? undefined : timed(operation, ms) })
+    const { batch } = prepared
+    answer({ ns: batch === undefined ? undefined : timed(batch, ms) })
   } catch (error) {
     answer({ error: error instanceof Error ? error.message : String(error) })
   }
@@ -39,20 +45,20 @@ function answer(reply: Reply): void {
 }
 
 /** Batches until the time is up. */
-function timed(operation: Operation, ms: number): number {
+function timed({ size, run }: Batch, ms: number): number {
   const start = process.hrtime.bigint()
   const end = start + BigInt(Math.round(ms * 1e6))
   let done = 0
   let now = start
   while (now < end) {
-    operation(done)
-    done += BATCH
+    run(done)
+    done += size
     now = process.hrtime.bigint()
   }
   return Number(now - start) / done
 }
 
-function prepare(which: Case, cache: Contestant): Operation | undefined {
+function prepare(which: Case, cache: Contestant): Batch | undefined {
   if (which === 'array') return arrayHits(cache)
   if (which === 'set-evict' && cache.unbounded) return undefined
   const { entries, keyLength } = setting
@@ -62,42 +68,50 @@ function prepare(which: Case, cache: Contestant): Operation | undefined {
   for (const [i, key] of kept.entries()) cache.set(key, { i })
   if (which === 'set-evict') {
     let fresh = entries
-    return () => {
+    return batchOf(() => {
       for (let i = 0; i < BATCH; i++) cache.set(keyOf(fresh++), kept)
-    }
+    })
   }
   const order = shuffled(entries)
   if (which === 'hit-kept') {
-    return (from) => {
+    return batchOf((from) => {
       for (let i = 0; i < BATCH; i++) {
         if (cache.get(kept[order[(from + i) % ORDER] as number] as string) === undefined) missing()
       }
-    }
+    })
   }
-  return (from) => {
+  return batchOf((from) => {
     for (let i = 0; i < BATCH; i++) {
       if (cache.get(keyOf(order[(from + i) % ORDER] as number)) === undefined) missing()
     }
-  }
+  })
+}
+
+function batchOf(run: Batch['run']): Batch {
+  return { size: BATCH, run }
 }
 
 /** Keys end in a number of this many digits. */
 const DIGITS = 8
 const FIRST_NUMBER = 10_000_000
 
-function arrayHits(cache: Contestant): Operation {
-  const windows = Array.from({ length: WINDOWS }, (_, w) =>
-    Float64Array.from({ length: setting.windowElements }, (_, i) => w * 1000 + i),
+function arrayHits(cache: Contestant): Batch {
+  const { windowElements } = setting
+  const count = Math.min(WINDOWS, Math.ceil(WINDOW_ELEMENTS / windowElements))
+  const size = Math.min(BATCH, Math.ceil(BATCH_ELEMENTS / windowElements))
+  const windows = Array.from({ length: count }, (_, w) =>
+    Float64Array.from({ length: windowElements }, (_, i) => w * 1000 + i),
   )
   const digest = (array: Float64Array): string => createHash('md5').update(array).digest('hex')
   const get = cache.getArray ?? ((array) => cache.get(digest(array)))
   const set = cache.setArray ?? ((array, value) => cache.set(digest(array), value))
   for (const window of windows) set(window, window)
-  return (from) => {
-    for (let i = 0; i < BATCH; i++) {
-      if (get(windows[(from + i) % WINDOWS] as Float64Array) === undefined) missing()
+  const run = (from: number): void => {
+    for (let i = 0; i < size; i++) {
+      if (get(windows[(from + i) % count] as Float64Array) === undefined) missing()
     }
   }
+  return { size, run }
 }
 
 function missing(): never {

@@ -4,6 +4,7 @@
  * Never KEYS; no step before the one before it was worked off. A key that stays where it is is seen, perhaps twice when the server shrinks
  * its table meanwhile. An end before all were seen leaves a sample: SCAN goes by hash, so the first keys are as good as any.
  */
+import { HitpathError } from '../../errors.js'
 import type { Word } from '../../l2/names.js'
 import type { Node } from '../connection.js'
 
@@ -35,12 +36,19 @@ async function walkNode(node: Node, { pattern, signal, onKeys }: WalkOptions): P
   do {
     if (signal.aborted) return { complete: false, share: shareOf(cursor) }
     const reply = await node.askBytes('scan', cursor, 'MATCH', pattern, 'COUNT', COUNT)
-    const [next, keys] = reply as [Buffer, Buffer[]]
+    const [next, keys] = stepOf(reply)
     cursor = next.toString()
     const goesOn = keys.length === 0 || (await onKeys(node, keys))
     if (!goesOn && cursor !== '0') return { complete: false, share: shareOf(cursor) }
   } while (cursor !== '0')
   return { complete: true, share: 1 }
+}
+
+/** @throws HitpathError L2_ERROR when it is none */
+function stepOf(reply: unknown): readonly [cursor: Buffer, keys: readonly Buffer[]] {
+  if (Array.isArray(reply) && Buffer.isBuffer(reply[0]) && Array.isArray(reply[1]))
+    return reply as unknown as readonly [Buffer, readonly Buffer[]]
+  throw new HitpathError('L2_ERROR', 'SCAN was not answered with a cursor and keys: this is no Redis')
 }
 
 /**

@@ -20,6 +20,9 @@ export interface OpenedStore {
 
 /** @throws HitpathError INVALID_OPTION, INVALID_ARGUMENT for a namespace that the cache does not take, INVALID_TTL, OUT_OF_MEMORY */
 export function openStore(options: StoreCache | CacheStoreOptions, path: string): OpenedStore {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new HitpathError('INVALID_OPTION', `${path} expects options or a cache; got ${describe(options)}`)
+  }
   const { namespace, ...rest } = isCache(options)
     ? { cache: options, namespace: undefined }
     : (options as CacheStoreOptions)

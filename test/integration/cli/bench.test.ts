@@ -1,15 +1,28 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { Interrupted } from '../../../src/cli/terminal.js'
+import { hitpath as inProcess } from '../../unit/cli/recording-terminal.js'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
-function hitpath(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+interface Said {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+function hitpath(...args: string[]): Promise<Said> {
+  return hitpathIn(ROOT, ...args)
+}
+
+function hitpathIn(cwd: string, ...args: string[]): Promise<Said> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(ROOT, 'dist/esm/cli.js'), ...args], { cwd: ROOT })
+    const child = spawn(process.execPath, [join(ROOT, 'dist/esm/cli.js'), ...args], { cwd })
     let out = ''
     let err = ''
     child.stdout.on('data', (chunk) => {
@@ -63,6 +76,39 @@ describe('npx hitpath bench', () => {
     expect([generous.code, generous.err]).toEqual([0, ''])
     expect(impossible.code).toBe(1)
     expect(impossible.err).toMatch(/^array: it takes 0\.\d\d of the time of .*; the limit is 0\.000001\n$/)
+  })
+
+  it('takes few of large arrays, so that they end in the time that was given', async () => {
+    const { code, out } = await hitpath('bench', ...SMALL, '--window', '1000x1000', '--json')
+
+    expect(code).toBe(0)
+    expect(JSON.parse(out).summary[3].rival.ratio).toBeGreaterThan(0)
+  })
+
+  it('leaves out what fails, and says so', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hitpath-bench-'))
+    const broken = join(folder, 'node_modules', 'lru-cache')
+    mkdirSync(broken, { recursive: true })
+    writeFileSync(join(broken, 'index.js'), "throw new Error('of another \\u001b[31mage')")
+    try {
+      const { code, out } = await hitpathIn(folder, 'bench', '--entries', '1024', '--seconds', '1')
+
+      expect(code).toBe(0)
+      expect(out).toContain('lru-cache is left out, it fails: of another \\u001b[31mage')
+      expect(out).toContain('no other cache is installed here')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('ends at Ctrl-C without a complaint about itself', async () => {
+    const pressed = new AbortController()
+    const { code, err } = await inProcess(['bench', ...SMALL], {
+      signal: pressed.signal,
+      onProgress: () => pressed.abort(new Interrupted()),
+    })
+
+    expect([code, err]).toEqual([130, 'hitpath: interrupted\n'])
   })
 
   it('has every option that the recipe for CI uses', async () => {

@@ -28,7 +28,7 @@ describe('the frame', () => {
   test.each([
     ['docter', 'Did you mean doctor?'],
     ['inspct', 'Did you mean inspect?'],
-    ['frobnicate', 'The commands are doctor, inspect'],
+    ['frobnicate', 'The commands are bench, doctor, inspect'],
     ['--vershun', 'is no option'],
     ['constructor', 'is no command'],
   ])('%s is refused: %s', async (name, sentence) => {
@@ -104,7 +104,7 @@ describe.each(Object.keys(COMMANDS))('the help of %s', (name) => {
         .slice(3)
         .map((word) => word.replaceAll("'", ''))
       expect(() => parseOptions(command.options, words)).not.toThrow()
-      expect(example.startsWith(`npx hitpath ${name} `)).toBe(true)
+      expect(`${example} `.startsWith(`npx hitpath ${name} `)).toBe(true)
     }
     for (const line of helpText(name, command).split('\n')) expect(line.length).toBeLessThan(100)
   })

@@ -229,3 +229,11 @@ test.each([
     expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) }),
   )
 })
+
+test.each([null, 5, 'x', []])('%j is refused in place of options', (options) => {
+  for (const make of [hitpathStore, hitpathCachingStore]) {
+    expect(() => make(options as object)).toThrow(
+      expect.objectContaining({ name: 'HitpathError', code: 'INVALID_OPTION' }),
+    )
+  }
+})
