@@ -74,6 +74,13 @@ export const targets: readonly Target[] = [
     why: 'A full cache evicts on each write; choosing a better victim must not cost more.',
   },
 
+  // A cache that is too small for what is asked of it.
+  {
+    id: 'pattern-zipf',
+    ...ratio('pattern-zipf', 'lru-cache', { max: 0.8 }),
+    why: 'Reads, evictions and misses together, as a service has them: what the parts won must be there in the whole.',
+  },
+
   // A hit by an ndarray.
   {
     id: 'array-60x5-md5',
@@ -135,6 +142,12 @@ export const targets: readonly Target[] = [
     id: 'shared-set',
     ...ratio('shared-set', 'lmdb', { max: 0.5 }, { max: 0.5 }),
     why: 'A lock and a copy instead of a transaction on a tree of pages.',
+  },
+
+  {
+    id: 'value-set-4k',
+    ...ratio('value-set-4096', 'lmdb', { max: 0.5 }),
+    why: 'A value that all threads see at once costs its copy, whatever its size.',
   },
 
   // A million small arrays.
@@ -239,6 +252,13 @@ export const targets: readonly Target[] = [
     why: 'A cache alone is only asked for its counters.',
   },
 
+  // Values to bytes and back.
+  {
+    id: 'codec-decode-array',
+    ...ratio('codec-decode-array', 'msgpackr', { max: 0.5 }),
+    why: 'An array comes back as a view of the bytes that arrived.',
+  },
+
   // Two tiers.
   {
     id: 'tiered-sync',
@@ -329,6 +349,12 @@ export const targets: readonly Target[] = [
     limit: { max: 1.2 },
     gate: { max: 1.6 },
     why: 'What the first tier has, Redis has no part in.',
+  },
+
+  {
+    id: 'outage-p99',
+    ...value('outage-p99', 'hitpath', { max: 5 }),
+    why: 'A server that answers no more must not be waited for, neither by hits nor by misses.',
   },
 
   // Invalidation by events.
@@ -424,6 +450,16 @@ export const targets: readonly Target[] = [
     id: 'import-commonjs-ms',
     ...value('import-commonjs', 'hitpath', { max: 15 }),
     why: 'The same in milliseconds.',
+  },
+  {
+    id: 'hit-ratio-ttl',
+    ...ratio('hit-ratio-ttl', 'lru-cache', { min: 1 }),
+    why: 'Entries that die on the way must not cost the policy what it wins (synthetic ttls).',
+  },
+  {
+    id: 'byte-hit-ratio',
+    ...ratio('byte-hit-ratio', 'lru-cache', { min: 1 }),
+    why: 'A bound in bytes, headers and rounding included, must serve as many bytes as LRU over bare values.',
   },
 ]
 

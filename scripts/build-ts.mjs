@@ -155,6 +155,9 @@ function builtins() {
       const module = id.slice(1)
       if (!id.startsWith('\0') || !names.has(module)) return undefined
       const lazy = LAZY_BUILTINS.includes(module)
+      const classes = lazy ? [...names.get(module)].filter((name) => /^[A-Z]/.test(name)) : []
+      if (classes.length > 0)
+        fail(`${classes} of ${module}: only functions can be loaded at their first call`)
       const source = `const load = () => process.getBuiltinModule('${module}');`
       const exported = [...names.get(module)].map((name) =>
         lazy

@@ -44,6 +44,7 @@ const NEEDED = [
 const ALLOWED = new RegExp(
   `^(${[
     'README\\.md|LICENSE|CHANGELOG\\.md|CMakeLists\\.txt|package\\.json|src/observe/grafana\\.json',
+    'src/([\\w-]+/)*[A-Z-]+\\.md|src/recipes/cache-targets\\.yml',
     'prebuilds/\\w+-\\w+/hitpath(\\.glibc|\\.musl)?\\.node',
     'dist/(esm|cjs)/([\\w-]+/)*[\\w-]+(\\.d\\.ts|\\.js|\\.json)',
     'native/(core|addon)/\\w+\\.(h|cc|map)',

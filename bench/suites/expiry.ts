@@ -17,6 +17,7 @@ import { LRUCache } from 'lru-cache'
 import { inChildWith } from '../harness/child.js'
 import { flat, keyAt, keySpace } from '../harness/keys.js'
 import { Random } from '../harness/random.js'
+import type { Line } from '../harness/results.js'
 import { RunQueue } from '../harness/run-queue.js'
 import { type Answer, type Form, type Run, type Suite, sized } from '../harness/subject.js'
 
@@ -32,6 +33,9 @@ const GIVE_UP_MS = 10_000
 const POLL_MS = 5
 /** Free is what holds no more than this share: views that the readers still have keep their bytes. */
 const FREE_SHARE = 0.01
+const STRETCH_MS = 50
+/** An axis of powers of ten has no zero. */
+const LEAST_TURN_MS = 0.01
 
 interface Store {
   set(key: string, value: Float64Array, ttlMs: number): void
@@ -84,7 +88,7 @@ function keeping(cache: TTLCache<string, Float64Array> | LRUCache<string, Float6
 /** A collection that waits for a helper thread without a core would count as the cache's delay. */
 const FLAGS: readonly string[] = ['--single-threaded-gc']
 
-/** Whose figures are judged, and so measured more than once. */
+/** Whose figures are judged, and so measured more than once, and idle as well. */
 const JUDGED: readonly string[] = ['hitpath', 'hitpath LocalCache']
 
 export interface Storm {
@@ -102,6 +106,8 @@ export interface Weathered {
   readonly longestWallMs: number
   /** From the deadline until nothing was held; infinite when it took longer than ten seconds. */
   readonly freeMs: number | null
+  /** The longest turn, own time, of each stretch of 50 ms, by the time of its end after the deadline. */
+  readonly turns: readonly (readonly [afterMs: number, longestMs: number])[]
 }
 
 /** Runs in a child. Returns null when the filling took longer than it was given. */
@@ -145,6 +151,9 @@ function readThrough(
   let longestWallMs = 0
   let freeMs: number | null = null
   let nextPoll = 0
+  const turns: (readonly [number, number])[] = []
+  let stretchEnd = performance.now() + STRETCH_MS
+  let longestOfStretchMs = 0
   const heldMost = store.held()
   let turnAt = performance.now()
   let waitedMs = queue.waitedMs()
@@ -174,7 +183,14 @@ function readThrough(
       const wallMs = now - turnAt
       if (turnAt < end) {
         longestWallMs = Math.max(longestWallMs, wallMs)
-        longestTurnMs = Math.max(longestTurnMs, Math.min(wallMs - (waited - waitedMs), used - usedMs))
+        const ownMs = Math.min(wallMs - (waited - waitedMs), used - usedMs)
+        longestTurnMs = Math.max(longestTurnMs, ownMs)
+        longestOfStretchMs = Math.max(longestOfStretchMs, ownMs)
+        if (now >= stretchEnd) {
+          turns.push([Math.round(now - deadline), longestOfStretchMs])
+          longestOfStretchMs = 0
+          stretchEnd = now + STRETCH_MS
+        }
       }
       turnAt = now
       waitedMs = waited
@@ -186,7 +202,7 @@ function readThrough(
       }
       const waitsForFree = expires && freeMs === null && now < deadline + GIVE_UP_MS
       if (now > end && !waitsForFree) {
-        resolve({ longestTurnMs, longestWallMs, freeMs })
+        resolve({ longestTurnMs, longestWallMs, freeMs, turns })
         return
       }
       try {
@@ -211,15 +227,17 @@ async function measure(run: Run): Promise<Answer> {
   const delays: Record<string, number[]> = {}
   const walls: Record<string, number[]> = {}
   const frees: Record<string, number[]> = {}
+  const lines: Line[] = []
   for (const name of names) {
-    const rounds = JUDGED.includes(name) ? 3 : 1
-    for (let round = 0; round < rounds; round++) {
-      for (const expires of [true, false]) {
+    const isJudged = JUDGED.includes(name)
+    for (let round = 0; round < (isJudged ? 3 : 1); round++) {
+      for (const expires of isJudged ? [true, false] : [true]) {
         const weathered = await weatherInChild(name, expires, run.form)
         const label = `${name}, ${expires ? 'expiring' : 'idle'}`
         append(delays, label, weathered.longestTurnMs)
         append(walls, label, weathered.longestWallMs)
         if (expires) append(frees, name, weathered.freeMs ?? Number.POSITIVE_INFINITY)
+        if (expires && round === 0) lines.push(lineOf(name, weathered))
       }
     }
   }
@@ -229,7 +247,23 @@ async function measure(run: Run): Promise<Answer> {
       'expiry-delay-wall': { contenders: walls },
       'expiry-free': { contenders: frees },
     },
+    curves: [
+      {
+        id: 'storm-delay',
+        title: `Longest event-loop turn while ${sized(run.form, '1,000,000', '200,000')} entries expire at once`,
+        x: { title: 'time after the deadline', unit: 'ms', scale: 'linear' },
+        y: { title: 'longest turn', unit: 'ms', scale: 'log' },
+        lines,
+        marks: [{ title: 'deadline', from: 0 }],
+        note: `Own time of the thread, the longest turn of each ${STRETCH_MS} ms.`,
+      },
+    ],
   }
+}
+
+function lineOf(name: string, { turns }: Weathered): Line {
+  const points = turns.map(([after, longest]) => [after, Math.max(LEAST_TURN_MS, longest)] as const)
+  return { name, kind: 'measured', points }
 }
 
 async function weatherInChild(name: string, expires: boolean, form: Form): Promise<Weathered> {

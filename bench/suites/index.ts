@@ -23,6 +23,7 @@ import { suite as snapshot } from './snapshot.js'
 import { suite as threads } from './threads.js'
 import { suite as tiers } from './tiers.js'
 import { suite as tiersBehaviour } from './tiers-behaviour.js'
+import { suite as tiersOutage } from './tiers-outage.js'
 import { suite as valueSizes } from './value-sizes.js'
 
 export const suites: readonly Suite[] = [
@@ -43,6 +44,7 @@ export const suites: readonly Suite[] = [
   tiers,
   tiersBehaviour,
   adapters,
+  tiersOutage,
   events,
   monitoring,
   servingExtract,

@@ -56,7 +56,7 @@ function replaying({ ids, keys, capacity }: Pattern, make: (entries: number) => 
     },
     one() {
       const i = at
-      at = i === last ? 0 : i + 1
+      at = i >= last ? 0 : i + 1
       reads++
       return ask(ids[i]!)
     },

@@ -50,7 +50,7 @@ function built(space: KeySpace, cache: Reads<string>): Contender {
     },
     one() {
       const i = at
-      at = i === last ? 0 : i + 1
+      at = i >= last ? 0 : i + 1
       const key = `features:${symbols[symbolAt[i]!]}:${windows[windowAt[i]!]}`
       return cache.get(key) === ids[i] ? 1 : 0
     },
@@ -72,7 +72,7 @@ function kept<K>(ids: Uint32Array, cache: Reads<K>, keys: readonly K[]): Contend
     },
     one() {
       const i = at
-      at = i === last ? 0 : i + 1
+      at = i >= last ? 0 : i + 1
       return cache.get(keys[i]!) === ids[i] ? 1 : 0
     },
   }

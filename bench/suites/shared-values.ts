@@ -56,6 +56,11 @@ function reading({ ids, keys }: Data, read: (key: string) => Float64Array | unde
       at = end > last ? 0 : end
       return right
     },
+    one() {
+      const i = at
+      at = i >= last ? 0 : i + 1
+      return isRight(read(keys[i]!), ids[i]!) ? 1 : 0
+    },
   }
 }
 

@@ -6,10 +6,12 @@
  * does. A private Map in each thread, read in the same rounds, shows what the machine itself allows.
  */
 import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { SharedCache } from 'hitpath'
 import { Child } from '../harness/child.js'
 import { keyAt, keySpace } from '../harness/keys.js'
+import type { Line } from '../harness/results.js'
 import { median } from '../harness/statistics.js'
 import { type Answer, type Run, type Subject, type Suite, sized } from '../harness/subject.js'
 import { startThread } from '../harness/thread.js'
@@ -21,17 +23,21 @@ const TTL_MS = 3_600_000
 
 const READER = new URL('./threads.reader.ts', import.meta.url)
 
+/** Threads of the curve: powers of two up to the cores of the machine, and two in any case. */
+const COUNTS = [1, 2, 4, 8].filter((count) => count <= Math.max(2, availableParallelism()))
+const MOST = Math.max(...COUNTS)
+
 let readers: readonly Worker[] = []
 
-/** Runs in a child: fills the cache and starts two readers of `reads`. */
+/** Runs in a child: fills the cache and starts as many readers of `reads` as there will be threads. */
 export async function open(reads: Reads): Promise<void> {
   const cache = SharedCache.create({ maxEntries: ENTRIES, maxBytes: 4 * ENTRIES * LENGTH * 8, ttl: TTL_MS })
   const space = keySpace(ENTRIES)
   for (let id = 0; id < ENTRIES; id++) {
     cache.set(keyAt(space, id), reads === 'array' ? new Float64Array(LENGTH).fill(id) : id)
   }
-  readers = [1, 2].map((seed) => {
-    const workerData: Reader = { reads, handle: cache.handle, entries: ENTRIES, seed }
+  readers = Array.from({ length: MOST }, (_, index) => {
+    const workerData: Reader = { reads, handle: cache.handle, entries: ENTRIES, seed: index + 1 }
     return startThread(READER, workerData)
   })
   await Promise.all(readers.map((reader) => once(reader, 'message')))
@@ -51,10 +57,12 @@ export async function read(which: readonly number[], ms: number): Promise<number
 interface Scaling {
   readonly one: readonly number[]
   readonly two: readonly number[]
+  /** Reads a millisecond by number of threads. */
+  readonly points: Line['points']
 }
 
 async function scaling(reads: Reads, run: Run): Promise<Scaling> {
-  const rounds = sized(run.form, 9, 5)
+  const rounds = sized(run.form, 7, 5)
   const roundMs = sized(run.form, 300, 200)
   const child = new Child()
   try {
@@ -69,7 +77,17 @@ async function scaling(reads: Reads, run: Run): Promise<Scaling> {
       two.push(await readBy([0, 1]))
       one.push((first + (await readBy([1]))) / 2)
     }
-    return { one, two }
+    const points: [number, number][] = [
+      [1, median(one)],
+      [2, median(two)],
+    ]
+    if (run.form === 'full') {
+      for (const count of COUNTS.filter((each) => each > 2)) {
+        const all = Array.from({ length: count }, (_, index) => index)
+        points.push([count, median([await readBy(all), await readBy(all), await readBy(all)])])
+      }
+    }
+    return { one, two, points }
   } finally {
     await child.stop()
   }
@@ -84,6 +102,19 @@ const subject = (id: string, title: string, reads: Reads): Subject => ({
     const ceiling = median(own.two.map((two, round) => two / own.one[round]!))
     return {
       figures: { [id]: { contenders: { 'two threads': shared.two, 'one thread': shared.one } } },
+      curves: [
+        {
+          id: `throughput-by-${id}`,
+          title: `Reads of one SharedCache by threads: ${reads === 'array' ? 'an array' : 'a number'}`,
+          x: { title: 'threads', unit: 'threads', scale: 'linear' },
+          y: { title: 'reads', unit: 'reads/ms', scale: 'linear' },
+          lines: [
+            { name: 'hitpath SharedCache', kind: 'measured', points: shared.points },
+            { name: 'a private Map in each thread', kind: 'measured', points: own.points },
+          ],
+          note: 'Reads over the time for which the threads had a core.',
+        },
+      ],
       notes: [
         `A private Map in each thread scales ${ceiling.toFixed(2)} times here: what the machine allows.`,
       ],

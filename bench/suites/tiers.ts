@@ -42,6 +42,11 @@ function awaiting(read: (key: string) => Promise<number | undefined | null>): Co
       at = end > last ? 0 : end
       return right
     },
+    async one() {
+      const i = at
+      at = i >= last ? 0 : i + 1
+      return (await read(keys[i]!)) === ids[i] ? 1 : 0
+    },
   }
 }
 
@@ -56,6 +61,11 @@ function reading(read: (key: string) => number | undefined): Contender {
       for (let i = at; i < end; i++) if (read(keys[i]!) === ids[i]) right++
       at = end > last ? 0 : end
       return right
+    },
+    one() {
+      const i = at
+      at = i >= last ? 0 : i + 1
+      return read(keys[i]!) === ids[i] ? 1 : 0
     },
   }
 }

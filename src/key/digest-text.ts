@@ -5,11 +5,11 @@
  * two engines share a digest, in memory or in the second tier.
  */
 
+import { DIGEST_BYTES as BYTES, MARK } from '../native/portable/digest.js'
+
 /** The identity of an array as a key: its digest, and the mark of the portable engine behind it. */
 export type DigestBytes = Uint8Array
 
-const BYTES = 16
-const MARK = 1
 const NAME = /^([dx])([0-9a-f]{32})$/
 
 /** 32 hexadecimal digits, with an `x` before those of the portable engine. */

@@ -35,6 +35,8 @@ class OwnPreparedKey {
   }
 }
 
+Object.defineProperty(OwnPreparedKey, 'name', { value: 'PreparedKey' })
+
 /** One class for all copies of the package, so that each knows the keys of the others. */
 export const PreparedKey = shared('PreparedKey', () => OwnPreparedKey)
 export type PreparedKey = OwnPreparedKey

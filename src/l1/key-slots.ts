@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { HitpathError } from '../errors.js'
-import { doubles, native, scratch, words } from '../native/binding.js'
+import { bindingOf, doubles, native, scratch, words } from '../native/binding.js'
 import {
   FORM_DIGEST,
   FORM_NUMBER,
@@ -47,7 +47,7 @@ export class KeySlots {
   /** @throws HitpathError OUT_OF_MEMORY */
   constructor(capacity: number) {
     const config = [1, capacity, ARENA_BYTES, Infinity, 0, 0] as const
-    const region = createRegion(native.regionBytes(...config))
+    const region = createRegion(bindingOf('auto').regionBytes(...config))
     native.create(new Uint8Array(region), randomBytes(16), ...config)
     const token = native.open(new Uint8Array(region))
     if (typeof token === 'number')

@@ -53,7 +53,7 @@ function load(): Module {
 
 /** @throws HitpathError NATIVE_LOAD, listing each attempt */
 export function startAddon(staging: Uint8Array): Native {
-  const functions = shared('addon', () => load().start(staging))
+  const functions = shared(`addon ${LAYOUT_FINGERPRINT}`, () => load().start(staging))
   // A copy in an object of ours, whose functions V8 may take for constants.
   return { ...functions, engine: 'native', digestBytes: 16 }
 }

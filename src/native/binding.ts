@@ -133,7 +133,10 @@ export const scratch = staging.subarray(STAGING_SCRATCH)
 function startPortable(): Native {
   // Until a ticker writes the time, hits on entries with a deadline are not judged by it.
   if (doubles[STAGING_TICK / 8] === 0) doubles[STAGING_TICK / 8] = Number.POSITIVE_INFINITY
-  return { ...shared('portable', () => portableBinding({ words, doubles, scratch })) }
+  const functions = shared(`portable ${LAYOUT_FINGERPRINT}`, () =>
+    portableBinding({ words, doubles, scratch }),
+  )
+  return { ...functions }
 }
 
 /** Why `auto` fell back on the portable engine. */

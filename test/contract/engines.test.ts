@@ -3,20 +3,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { LocalCache } from '../../src/index.js'
 import { ENGINES } from '../support/engines.js'
+import { seeded } from '../support/random.js'
 
 function code(expected: string): unknown {
   return expect.objectContaining({ name: 'HitpathError', code: expected })
-}
-
-/** mulberry32: the same numbers for the same seed. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b_79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % below
-  }
 }
 
 describe('the option engine', () => {

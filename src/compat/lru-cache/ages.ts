@@ -2,7 +2,7 @@
  * When entries were set and for how long they live.
  *
  * An entry without a ttl, or set at the clock's zero, never ends. The clock is asked at most once a `resolution`: its reading is kept
- * until a timer forgets it. Always true: until what `#order` notes of a slot, in whole milliseconds since `#origin`, its entry is not stale; so
+ * until a timer forgets it. Always true: until what `#order` notes of a slot, in whole milliseconds from `#origin` on, its entry is not stale; so
  * most reads look at four bytes of it.
  */
 import type { Recency } from './recency.js'
@@ -81,8 +81,8 @@ export class Ages {
   }
 
   isStale(slot: number): boolean {
-    if (this.#now !== 0 && this.#now - this.#origin < (this.#order.records[4 * slot + 2] as number))
-      return false
+    const now = this.#now - this.#origin
+    if (now >= 0 && this.#now !== 0 && now < (this.#order.records[4 * slot + 2] as number)) return false
     const start = this.startOf(slot)
     const ttl = this.ttlOf(slot)
     return !!ttl && !!start && this.now() - start > ttl
@@ -113,11 +113,11 @@ export class Ages {
     timers[slot] = undefined
   }
 
-  clear(): void {
-    this.starts.fill(0)
-    this.ttls.fill(0)
-    for (const timer of this.timers ?? []) if (timer !== undefined) clearTimeout(timer as never)
-    this.timers?.fill(undefined)
+  /** All slots below `reach`. */
+  clear(reach: number): void {
+    this.starts.fill(0, 0, reach)
+    this.ttls.fill(0, 0, reach)
+    for (let slot = 0; slot < reach && this.timers !== undefined; slot++) this.end(slot)
   }
 
   now(): number {

@@ -45,6 +45,8 @@ export class Entries<K, V> {
   readonly #disposes: boolean
   readonly #disposed: DisposeTask<K, V>[] | undefined
   #room: number
+  /** Slots from here on were not used since the cache was empty: to empty it again does not cost its whole size. */
+  #reach = 0
 
   constructor(owner: Owner<K, V>, { policy, sized, fetches }: Kind) {
     const { max, dispose, disposeAfter } = owner
@@ -57,7 +59,7 @@ export class Entries<K, V> {
     this.#policy = policy === 'xg' ? new KeySlots(max) : undefined
     this.slots = this.#policy ?? new MapSlots(this.keys, max)
     this.#room = this.slots.slots
-    this.order = new Recency(this.#room)
+    this.order = new Recency(this.#room, max)
     this.sizes = sized ? [] : undefined
     if (max === 0 || max > MOST_SLOTS) return
     for (let slot = 0; slot < this.#room; slot++) {
@@ -109,6 +111,7 @@ export class Entries<K, V> {
     if (!this.slots.added) return slot
     if (victim !== NOWHERE) this.#vacate(victim)
     if (slot >= this.#room) this.#grow()
+    if (slot >= this.#reach) this.#reach = slot + 1
     this.keys[slot] = key
     this.values[slot] = value
     this.order.append(slot)
@@ -158,22 +161,15 @@ export class Entries<K, V> {
   }
 
   clear(reason: DisposeReason): void {
-    const only = this.order.length === 1 ? this.order.oldest : NOWHERE
     for (const slot of this.fromOldest(true)) this.#end(slot, this.keys[slot] as K, reason)
-    // One place is emptied, not all: a cache that is filled and emptied by one entry should not pay for its size.
-    if (only !== NOWHERE && this.order.length === 1 && this.#stands(only)) {
-      this.removeSize(only)
-      this.#leave(only, this.keys[only] as K)
-      return
-    }
-    if (this.order.length === 0) return
     this.slots.clear()
     this.order.clear()
-    this.keys.fill(undefined)
-    this.values.fill(undefined)
-    this.sizes?.fill(0)
-    this.ages?.clear()
+    this.keys.fill(undefined, 0, this.#reach)
+    this.values.fill(undefined, 0, this.#reach)
+    this.sizes?.fill(0, 0, this.#reach)
+    this.ages?.clear(this.#reach)
     this.totalSize = 0
+    this.#reach = 0
   }
 
   /** An entry is about to be told of as gone for this reason. */

@@ -8,6 +8,7 @@
  * Always true, once uses are made up for: links are those that lru-cache has, of slots that were removed too, and beyond both ends.
  */
 const NOTED = 256
+const NONE = 0xffff_ffff
 /** Lists of fewer slots are in the processor's caches. */
 const LARGE = 32_768
 
@@ -21,8 +22,9 @@ export class Recency {
   #large: boolean
   length = 0
 
-  constructor(slots: number) {
-    this.records = new Uint32Array(4 * slots)
+  /** `max`: slots that lru-cache has arrays for; beyond, links say NONE until they are made. */
+  constructor(slots: number, max: number) {
+    this.records = unlinked(new Uint32Array(4 * slots), max)
     this.#large = slots >= LARGE
   }
 
@@ -30,7 +32,7 @@ export class Recency {
   grow(slots: number): void {
     const records = new Uint32Array(4 * slots)
     records.set(this.records)
-    this.records = records
+    this.records = unlinked(records, this.records.length / 4)
     this.#large = slots >= LARGE
   }
 
@@ -121,4 +123,10 @@ export class Recency {
     this.records[4 * older + 1] = newer
     this.records[4 * newer] = older
   }
+}
+
+/** Links of the slots from `first` on to no slot. */
+function unlinked(records: Uint32Array<ArrayBuffer>, first: number): Uint32Array<ArrayBuffer> {
+  for (let at = 4 * first; at < records.length; at += 4) records.fill(NONE, at, at + 2)
+  return records
 }

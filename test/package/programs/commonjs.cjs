@@ -20,6 +20,15 @@ async function main() {
   const handle = SharedCache.create({ maxBytes: 2 ** 20 }).set('key', 'value').handle
   assert.equal(twin.SharedCache.attach(handle).get('key'), 'value')
   assert.equal(twin.digest(Float64Array.of(1, 2)), digest(Float64Array.of(1, 2)))
+  // One instance of what is native, and of the class of prepared keys.
+  const tiered = new twin.TieredCache({ l1: cache })
+  const prepared = cache.key('prepared')
+  await tiered.set(prepared, 'by the twin')
+  assert.equal(await tiered.get(prepared), 'by the twin')
+  await tiered.close()
+  // The engine for platforms without a binary.
+  const portable = new LocalCache({ maxEntries: 100, engine: 'portable' })
+  assert.equal(portable.set(Float64Array.of(1, 2), 'by array').get(Float64Array.of(1, 2)), 'by array')
 }
 
 main()

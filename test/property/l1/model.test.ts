@@ -1,16 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type CacheKey, LocalCache, SharedCache } from '../../../src/index.js'
-
-/** mulberry32: the same numbers for the same seed. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b_79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % below
-  }
-}
+import { seeded } from '../../support/random.js'
 
 interface Entry {
   readonly value: unknown

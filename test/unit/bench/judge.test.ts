@@ -25,6 +25,7 @@ describe('a limit', () => {
     [1.2, { min: 1.8 }, 'missed'],
     [Number.POSITIVE_INFINITY, { max: 5_000 }, 'missed'],
     [Number.NaN, { max: 1 }, 'missed'],
+    [Number.NaN, { min: 1 }, 'missed'],
   ] as const)('rules %d under %o as %s', (value, limit, ruling) => {
     expect(rule(value, limit)).toBe(ruling)
   })
@@ -39,6 +40,14 @@ describe('judge', () => {
   test('gives a target without a gate no limit in the CI form', () => {
     const { gate: _, ...ungated } = target
     expect(judge(ungated, measured, 'ci').ruling).toBe('unlimited')
+  })
+
+  test('does not judge what is nearer to the limit than the contender is to itself', () => {
+    const noisy = { ...measured, noise: [0.8, 1, 1.2] }
+    const near = { ...target, limit: { max: 0.57 } }
+    expect(judge(near, measured, 'full')).toMatchObject({ margin: 0, ruling: 'near' })
+    expect(judge(near, noisy, 'full')).toMatchObject({ margin: 0.1, ruling: 'noise' })
+    expect(judge(target, noisy, 'full').ruling).toBe('near')
   })
 
   test('takes differences and single values', () => {

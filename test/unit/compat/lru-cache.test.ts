@@ -18,6 +18,13 @@ describe('LRUCache beside lru-cache', () => {
     [{ max: 1, fetchMethod: 1 }],
     [{ max: 1, memoMethod: 1 }],
     [{ max: 1, perf: {} }],
+    [{ max: 1, perf: null }],
+    [{ max: null }],
+    [{ max: '3' }],
+    [{ max: 1, maxSize: null }],
+    [{ max: 1, maxSize: NaN }],
+    [{ max: 2 ** 60 }],
+    [undefined],
   ])('refuses %j in the same words', (options) => {
     const thrown = (Cache: typeof LRUCache | typeof Theirs): string => {
       try {
@@ -82,6 +89,65 @@ describe('LRUCache beside lru-cache', () => {
     }
     expect(ours).toEqual(theirs)
     expect(Object.prototype.toString.call(new LRUCache({ max: 1 }))).toBe('[object LRUCache]')
+  })
+
+  it('has the same properties of its own, in the same order', () => {
+    const own = (cache: object): string[] => Object.keys(cache).filter((name) => name !== 'getRemainingTTL')
+    expect(own(new LRUCache({ max: 1, ttl: 5 })).sort()).toEqual(own(new Theirs({ max: 1, ttl: 5 })).sort())
+  })
+
+  it('calls a method that a subclass has changed', () => {
+    const deleted: string[] = []
+    class Sub extends LRUCache<string, number> {
+      override delete(key: string): boolean {
+        deleted.push(key)
+        return super.delete(key)
+      }
+    }
+    const cache = new Sub({ max: 2 })
+    cache.set('a', 1).set('a', undefined)
+    expect(deleted).toEqual(['a'])
+    expect(cache).toBeInstanceOf(LRUCache)
+  })
+
+  it('leaves the options of a call and the entries of a dump as they are', () => {
+    const cache = new LRUCache<string, number>({ max: 2, ttl: 50 })
+    const frozen = Object.freeze({})
+    cache.set('a', 1, frozen)
+    expect(cache.get('a', frozen)).toBe(1)
+    const dumped = cache.dump()
+    const before = JSON.stringify(dumped)
+    new LRUCache<string, number>({ max: 2, ttl: 50 }).load(dumped)
+    expect(JSON.stringify(dumped)).toBe(before)
+  })
+
+  it('shows its inside as lru-cache does', () => {
+    const shown = (Cache: typeof LRUCache | typeof Theirs): unknown => {
+      const cache = new (Cache as typeof LRUCache<string, number>)({
+        max: 3,
+        ttl: 50,
+        perf: { now: () => 7 },
+      })
+      cache.set('a', 1).set('b', 2).set('c', 3).delete('b')
+      cache.get('a')
+      const all = (Cache as typeof LRUCache).unsafeExposeInternals(cache)
+      return [
+        [...all.keyMap],
+        all.keyList,
+        all.valList,
+        all.head,
+        all.tail,
+        all.prev[all.tail],
+        all.next[all.head],
+        [...all.indexes()],
+        [...all.rindexes()],
+        Array.from(all.starts ?? []),
+        Array.from(all.ttls ?? []),
+        all.isBackgroundFetch(Promise.resolve(1)),
+        all.isStale(0),
+      ]
+    }
+    expect(shown(LRUCache)).toEqual(shown(Theirs))
   })
 
   it('is made from another cache', () => {

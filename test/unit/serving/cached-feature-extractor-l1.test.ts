@@ -8,11 +8,15 @@ type Described = { readonly content: Float64Array; readonly count: number }
 const clock = { ms: 0, now: () => clock.ms }
 const kinds = {
   LocalCache: (maxEntries: number) => new LocalCache<Described>({ maxEntries, clock }),
+  'portable LocalCache': (maxEntries: number) =>
+    new LocalCache<Described>({ maxEntries, clock, engine: 'portable' }),
   SharedCache: (maxEntries: number) =>
     SharedCache.create<Described>({ maxEntries, maxBytes: 2 ** 22, clock }),
 }
 
-describe.each(['LocalCache', 'SharedCache'] as const)('CachedFeatureExtractor over a %s', (kind) => {
+const names = ['LocalCache', 'portable LocalCache', 'SharedCache'] as const
+
+describe.each(names)('CachedFeatureExtractor over a %s', (kind) => {
   const open: { close(): void }[] = []
   afterEach(() => {
     for (const cache of open.splice(0)) cache.close()

@@ -7,6 +7,7 @@ const load = async (some: string[]) => some.map((key) => Number(key.slice(4)))
 
 const makers = {
   LocalCache: () => new LocalCache<number>(),
+  'portable LocalCache': () => new LocalCache<number>({ engine: 'portable' }),
   SharedCache: () => SharedCache.create<number>({ maxBytes: 2 ** 20 }),
   TieredCache: () => new TieredCache<number>(),
 } as const

@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest'
+import { medianInterval, ratioOfMedians } from '../../../bench/compare/bootstrap.js'
+import { comparePaired, compareResults, differencesOfSetting } from '../../../bench/compare/changes.js'
+import { readCompareOptions } from '../../../bench/compare/options.js'
+import { changeTable } from '../../../bench/compare/table.js'
+import { type FigureResult, type Results, SCHEMA } from '../../../bench/harness/results.js'
+
+const rounds = (middle: number, spread = 0.01): number[] =>
+  [-2, -1, 0, 1, 2, 0.5, -0.5].map((step) => middle * (1 + step * spread))
+
+function results(hitpath: number[], peer: number[], noise = [0.99, 1, 1.01]): Results {
+  const figure: FigureResult = {
+    id: 'get',
+    title: 'A hit',
+    unit: 'ns',
+    subject: 'get',
+    suite: 'l1-read',
+    contenders: { hitpath, peer },
+    noise,
+  }
+  return {
+    schema: SCHEMA,
+    form: 'full',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    durationMs: 1,
+    machine: { cpu: 'A', cores: 2, memoryGiB: 8, platform: 'linux x64', kernel: '6', load: 0 },
+    versions: { node: '20.0.0', hitpath: '0.1.0' },
+    subjects: [],
+    figures: [figure],
+    curves: [],
+    verdicts: [
+      {
+        id: 'get',
+        figure: 'get',
+        statistic: 'ratio',
+        of: 'hitpath',
+        peer: 'peer',
+        limit: { max: 0.6 },
+        why: '',
+        result: { median: 0.5, low: 0.5, high: 0.5 },
+        margin: 0.01,
+        ruling: 'met',
+      },
+    ],
+    failures: [],
+  }
+}
+
+describe('bootstrap intervals', () => {
+  test('hold the ratio of the medians and are the same each time', () => {
+    const interval = ratioOfMedians(rounds(100), rounds(120))!
+    expect(interval.low).toBeLessThanOrEqual(1.2)
+    expect(interval.high).toBeGreaterThanOrEqual(1.2)
+    expect(interval.low).toBeGreaterThan(1.1)
+    expect(ratioOfMedians(rounds(100), rounds(120))).toEqual(interval)
+  })
+
+  test('say nothing of fewer than three rounds', () => {
+    expect(medianInterval([1, 2])).toBeUndefined()
+    expect(medianInterval([1, 1, 1])).toEqual({ low: 1, high: 1 })
+  })
+})
+
+describe('two results', () => {
+  test('differ when hitpath lost against its peer', () => {
+    const [change] = compareResults(results(rounds(50), rounds(100)), results(rounds(60), rounds(100)))
+    expect(change).toMatchObject({ figure: 'get', contender: 'hitpath', peer: 'peer', direction: 'worse' })
+    expect(change!.ratio).toBeCloseTo(1.2)
+  })
+
+  test('are the same on a machine of half the speed', () => {
+    const [change] = compareResults(results(rounds(50), rounds(100)), results(rounds(100), rounds(200)))
+    expect(change).toMatchObject({ direction: 'same' })
+  })
+
+  test('are the same when the change is smaller than the noise', () => {
+    const noisy = [0.92, 1, 1.08]
+    const [change] = compareResults(
+      results(rounds(50, 0), rounds(100, 0), noisy),
+      results(rounds(51, 0), rounds(100, 0), noisy),
+    )
+    expect(change!.interval!.low).toBeGreaterThan(1)
+    expect(change!.direction).toBe('same')
+  })
+
+  test('cannot be told apart by two rounds', () => {
+    const [change] = compareResults(results([50, 50], [100, 100]), results([90, 90], [100, 100]))
+    expect(change!.direction).toBe('unknown')
+  })
+
+  test('name what differs besides the code', () => {
+    const before = results([1], [1])
+    const after = { ...before, versions: { node: '22.0.0', hitpath: '0.2.0' } }
+    expect(differencesOfSetting(before, after)).toEqual(['node: 20.0.0 before, 22.0.0 after'])
+  })
+})
+
+describe('two revisions timed in turn', () => {
+  const figure = { id: 'get', title: 'A hit', unit: 'ns' }
+
+  test('are compared round by round, so that slow seconds do not count', () => {
+    const before = [100, 300, 100, 200, 100]
+    const after = before.map((ns) => ns * 0.8)
+    const change = comparePaired(figure, 'hitpath', { before, again: before, after })
+    expect(change).toMatchObject({ direction: 'better', margin: 0 })
+    expect(change.ratio).toBeCloseTo(0.8)
+  })
+
+  test('are the same when the earlier one differs as much from itself', () => {
+    const before = [100, 100, 100, 100, 100]
+    const again = [112, 88, 115, 90, 111]
+    const change = comparePaired(figure, 'hitpath', { before, again, after: before.map((ns) => ns * 1.05) })
+    expect(change.direction).toBe('same')
+  })
+})
+
+test('the table puts the largest change first', () => {
+  const [worse] = compareResults(results(rounds(50), rounds(100)), results(rounds(60), rounds(100)))
+  const same = { ...worse!, figure: 'other', direction: 'same' as const }
+  const lines = changeTable([same, worse!])
+  expect(lines[1]).toContain('WORSE')
+  expect(lines[1]).toContain('hitpath / peer')
+  expect(changeTable([])).toEqual(['The two have no figure in common.'])
+})
+
+describe('the command line', () => {
+  test('takes two files, or two revisions', () => {
+    expect(readCompareOptions(['a.json', 'b.json'])).toMatchObject({ areRevisions: false, failOn: 'never' })
+    expect(
+      readCompareOptions(['--revisions', 'HEAD~1', 'HEAD', '--only', 'get-built-1k', '--fail-on', 'worse']),
+    ).toMatchObject({
+      areRevisions: true,
+      sides: ['HEAD~1', 'HEAD'],
+      only: ['get-built-1k'],
+      failOn: 'worse',
+    })
+  })
+
+  test('explains what it does not understand', () => {
+    expect(() => readCompareOptions(['a.json'])).toThrow('two files or two revisions are compared; got 1')
+    expect(() => readCompareOptions(['a', 'b', '--fail-on', 'luck'])).toThrow('--fail-on must be one of')
+  })
+})
