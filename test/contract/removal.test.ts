@@ -40,6 +40,19 @@ describe.each(ENGINES)('on the %s engine', (_, LocalCache) => {
       expect(removals).toEqual([['b', 2, 'evicted']])
     })
 
+    // The engine tells of 8,064 removals at a time.
+    test.each([8063, 8064, 8065, 16_128, 20_000])('each of %d that one call removed, once', (count) => {
+      for (const remove of ['clear', 'invalidateTag'] as const) {
+        const { cache, removals } = listening({ maxEntries: count })
+        for (let i = 0; i < count; i++) cache.set(i, i, { tags: ['all'] })
+        cache[remove]('all')
+        expect(removals).toHaveLength(count)
+        expect(new Set(removals.map(([key]) => key)).size).toBe(count)
+        cache.set('next', 1).delete('next')
+        expect(removals.slice(count)).toEqual([['next', 1, 'deleted']])
+      }
+    })
+
     test('an expired entry, when it is met', () => {
       const { cache, removals, clock } = listening({ ttl: 10 })
       cache.set('a', 1).set('b', 2)

@@ -68,7 +68,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
   try {
     for (const { address, error } of connection.lost)
       terminal.err(
-        `hitpath: the master ${address} cannot be reached (${plain(error.message)}): its keys are missing here\n`,
+        `hitpath: the master ${plain(address)} cannot be reached (${plain(error.message)}): its keys are missing here\n`,
       )
     const versions = await Versions.of(connection, target.prefix, target.buckets)
     if (given.key !== undefined && target.namespace !== undefined)

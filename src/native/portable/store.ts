@@ -134,6 +134,19 @@ export class Store {
 
   /** Of the last set(). */
   replaced = false
+  /** Words of `removals` that takeRemovals() gave already. */
+  #taken = 0
+
+  /** Writes the next of `removals` to `out`, at most `most`, and forgets all once the last was given. How many. */
+  takeRemovals(out: Uint32Array, most: number): number {
+    const from = this.#taken
+    const end = Math.min(from + 2 * most, this.removals.length)
+    // Not cut off the front, which moves all that follows: four million would take seconds.
+    for (let i = from; i < end; i++) out[i - from] = this.removals[i] as number
+    this.#taken = end === this.removals.length ? 0 : end
+    if (this.#taken === 0) this.removals.length = 0
+    return (end - from) / 2
+  }
 
   #update(slot: number, tags: readonly string[] | undefined, deadline: number): void {
     const was = this.slots.deadline(slot)
@@ -198,6 +211,8 @@ export class Store {
   }
 
   clear(): void {
+    this.#plain.clear() // at once, so that none is deleted by itself
+    this.#digests.clear()
     for (let slot = 0; slot < this.#keys.length; slot++)
       if (this.slots.queue(slot) !== 0) this.#remove(slot, CLEARED)
   }

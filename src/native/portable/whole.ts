@@ -120,9 +120,7 @@ export function wholeCallsOf(session: Session): Calls {
     drainRemovals() {
       const store = current()
       if (store === undefined) return
-      const taken = store.removals.splice(0, 2 * Math.floor(scratch.length / 8))
-      pairs.set(taken)
-      words[STAGING_COUNT / 4] = taken.length / 2
+      words[STAGING_COUNT / 4] = store.takeRemovals(pairs, Math.floor(scratch.length / 8))
     },
     eraseTag(tag) {
       const store = current()
