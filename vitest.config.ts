@@ -1,9 +1,12 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    // Most of what the integration tests do is waiting: two files at a time on two cores as well.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // A loaded machine is slow; what waits for a condition gives up before.
     testTimeout: 240_000,
     hookTimeout: 120_000,
