@@ -21,6 +21,8 @@ import { type Target, targets } from './targets.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BUILT = new URL('./harness/built.ts', import.meta.url).href
+/** Of the rounds: what no target judges is there to be looked at, and a run should end within a quarter of an hour. */
+const UNJUDGED_SHARE = 0.4
 
 await main()
 
@@ -83,7 +85,7 @@ async function measureJudged({ suite, subject }: Chosen, options: Options): Prom
   if (options.form === 'ci' && ownTargets.length === 0) return undefined
   const run: Run = {
     form: options.form,
-    rounds: options.rounds,
+    rounds: ownTargets.length > 0 ? options.rounds : Math.ceil(options.rounds * UNJUDGED_SHARE),
     roundMs: options.roundMs,
     contenders: options.form === 'full' ? undefined : contendersOf(ownTargets),
     tracesDir: options.tracesDir,
