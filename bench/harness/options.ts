@@ -23,7 +23,7 @@ export const USAGE = `npm run bench -- [options]
   --round-ms N       how long one contender is timed in a round (80; CI 40)
   --traces DIR       recorded traces (HITPATH_TRACES; ../shared/traces)
   --quick            only the small traces
-  --json FILE        where the results go (bench/results/latest.json)
+  --json FILE        where the results go (bench/results/latest.json; some.json with --only, ci.json)
   --list             print the ids and stop`
 
 export function readOptions(
@@ -45,12 +45,15 @@ export function readOptions(
     },
   })
   const form: Form = values.ci ? 'ci' : 'full'
+  const only = values.only.split(',').filter((id) => id !== '')
+  // The report and the figures of README.md are of whole runs.
+  const kept = only.length > 0 ? 'some' : form === 'full' ? 'latest' : 'ci'
   return {
     form,
-    only: values.only.split(',').filter((id) => id !== ''),
+    only,
     list: values.list,
     quick: values.quick || values.ci,
-    jsonFile: resolve(root, values.json ?? `bench/results/${form === 'full' ? 'latest' : 'ci'}.json`),
+    jsonFile: resolve(root, values.json ?? `bench/results/${kept}.json`),
     tracesDir: resolve(root, values.traces ?? env['HITPATH_TRACES'] ?? '../shared/traces'),
     rounds: positive('--rounds', values.rounds ?? (form === 'full' ? '7' : '5')),
     roundMs: positive('--round-ms', values['round-ms'] ?? (form === 'full' ? '80' : '40')),

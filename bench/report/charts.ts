@@ -18,7 +18,7 @@ function labels(unit: string): Layer {
         "datum.value >= 1048576 ? format(datum.value / 1048576, '~g') + ' MiB' : datum.value >= 1024 ? format(datum.value / 1024, '~g') + ' KiB' : format(datum.value, '~g')",
     }
   }
-  if (scale === undefined) return { format: unit === '%' ? '~g' : '~s' }
+  if (scale === undefined) return { format: unit === '%' ? '~r' : '~s' }
   const ns = `(datum.value * ${scale})`
   const labelExpr = [
     `abs(${ns}) >= 1e9 ? format(${ns} / 1e9, '~g') + ' s'`,
@@ -129,8 +129,9 @@ function bands(marks: Marks): Layer[] {
 }
 
 function names(marks: Marks): Layer[] {
+  // A narrow band has room for one word; what follows the colon is for the text below.
   return marks.map(({ title, from }) => ({
-    data: { values: [{ from, title }] },
+    data: { values: [{ from, title: title.split(':')[0] }] },
     mark: { type: 'text', align: 'left', baseline: 'bottom', dx: 4, color: 'var(--muted)', fontSize: 11 },
     encoding: {
       x: { field: 'from', type: 'quantitative' },
@@ -236,14 +237,14 @@ export function targetsChart(
     field: 'title',
     type: 'nominal',
     sort: null,
-    axis: { title: null, labelLimit: 1000, labelFontSize: 11, ticks: false, domain: false, grid: true },
+    axis: { title: null, labelLimit: 560, labelFontSize: 11, ticks: false, domain: false, grid: true },
   }
   const x = {
     field: 'share',
     type: 'quantitative',
     scale: { type: 'log', domain: [0.1, 10], clamp: true },
     axis: {
-      title: 'result / limit: left of the line is within it (logarithmic; ends are clamped)',
+      title: 'result / limit; left of the line is within it',
       values: [0.1, 0.2, 0.5, 1, 2, 5, 10],
       format: '~g',
     },

@@ -62,9 +62,12 @@ async function drawnPanel(shown: Panel): Promise<string> {
     const palette = paletteOf(amounts.map(({ contender }) => contender))
     return panel(title, await barChart(amounts, unit === 'B' ? 'bytes' : unit, palette), '')
   }
-  const { title, note } = shown.curve
+  const { title, marks = [] } = shown.curve
+  const note = [shown.curve.note, ...marks.map((mark) => mark.title).filter((text) => text.includes(':'))]
+    .filter((text) => text !== undefined)
+    .join(' ')
   const palette = paletteOf(shown.curve.lines.map(({ name }) => name))
-  const below = note === undefined ? '' : `<p>${escapeHtml(note)}</p>`
+  const below = note === '' ? '' : `<p>${escapeHtml(note)}</p>`
   return panel(title, await lineChart(shown.curve, palette), legend(palette) + below)
 }
 

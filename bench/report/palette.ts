@@ -19,7 +19,6 @@ const KNOWN: Readonly<Record<string, string>> = {
   cacheable: 'var(--c7)',
   'lru.min': 'var(--c7)',
   mnemonist: 'var(--c8)',
-  'xg-a0': 'var(--family)',
 }
 const OTHERS = [
   'var(--c1)',
@@ -48,9 +47,6 @@ export function paletteOf(names: readonly string[]): Palette {
 
 function fixedColour(name: string): string | undefined {
   if (name.startsWith('md5')) return 'var(--original)'
-  return (
-    KNOWN[name] ??
-    KNOWN[name.split(', ')[0] ?? ''] ??
-    (name.startsWith('hitpath') ? 'var(--family)' : undefined)
-  )
+  if (name !== 'hitpath' && name.startsWith('hitpath')) return 'var(--family)'
+  return KNOWN[name] ?? KNOWN[name.split(', ')[0] ?? '']
 }

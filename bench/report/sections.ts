@@ -54,11 +54,15 @@ export function sectionsOf(results: Results, endurance: Results | undefined): Se
       lead: 'Everything dies in the same instant: how long does the event loop stand still?',
       panels: begins('storm-'),
     },
-    { heading: 'Memory', lead: 'What an entry takes, key and value included.', panels: bars('bytes-1m') },
+    { heading: 'Memory', lead: 'What an entry takes beyond its key and value.', panels: bars('bytes-1m') },
     {
       heading: 'Hit ratio',
       lead: 'Recorded traces replayed. Dashed lines are simulated reference policies; opt knows the future.',
-      panels: [...curve((id) => id === 'hit-ratio-mean'), ...begins('hit-ratio-')],
+      panels: [
+        ...curve((id) => id === 'hit-ratio-mean'),
+        ...begins('hit-ratio-'),
+        ...begins('byte-hit-ratio'),
+      ],
     },
     {
       heading: 'Redis healthy, slow and gone',
