@@ -9,7 +9,7 @@
 import { shared } from '../shared.js'
 import { type DigestBytes, digestText } from './digest-text.js'
 
-class OwnPreparedKey {
+class PreparedKey {
   /** The string or number, or the digest of an array. */
   readonly key: string | number | DigestBytes
   /** @internal Who made it. */
@@ -35,8 +35,10 @@ class OwnPreparedKey {
   }
 }
 
-Object.defineProperty(OwnPreparedKey, 'name', { value: 'PreparedKey' })
-
-/** One class for all copies of the package, so that each knows the keys of the others. */
-export const PreparedKey = shared('PreparedKey', () => OwnPreparedKey)
-export type PreparedKey = OwnPreparedKey
+/**
+ * One class for all copies of the package, so that each knows the keys of the others. Its name is that of the declaration: to define
+ * another one afterwards makes `instanceof` 25 ns slower, a tenth of a hit by an array.
+ */
+const SharedPreparedKey = shared('PreparedKey', () => PreparedKey)
+type SharedPreparedKey = PreparedKey
+export { SharedPreparedKey as PreparedKey }
