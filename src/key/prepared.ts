@@ -41,4 +41,5 @@ class PreparedKey {
  */
 const SharedPreparedKey = shared('PreparedKey', () => PreparedKey)
 type SharedPreparedKey = PreparedKey
+
 export { SharedPreparedKey as PreparedKey }
