@@ -349,6 +349,12 @@ export class Engine {
     return (slotsAt + shard * shardBytes + (slot - shard * slots) * SLOT_BYTES) / 4
   }
 
+  /** Entries, of which a few may have expired, without reclaiming any. */
+  count(): number {
+    this.address()
+    return this.binding.size()
+  }
+
   seqOf(slot: number): number {
     return Atomics.load(this.words, this.wordOf(slot) + SLOT_SEQ / 4) >>> 0
   }

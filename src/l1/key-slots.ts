@@ -54,7 +54,7 @@ export class KeySlots {
       throw new HitpathError('REGION_CORRUPT', `a new region is refused (${token})`)
     this.slots = token.slots
     this.#engine = new Engine(region, token, undefined)
-    this.#front = new Front(this.#engine, true)
+    this.#front = new Front(this.#engine, Number.POSITIVE_INFINITY, true)
   }
 
   /** The slot of a key, NOWHERE without one. */

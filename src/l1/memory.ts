@@ -2,13 +2,14 @@
  * What this thread has decoded or holds a view of, by slot and version.
  *
  * Always true: a value stands here with the sequence word under which it was read, so it is given only while the entry has not
- * changed. Bounded: at most REMEMBERED values, the oldest forgotten first; those whose entry changed are dropped by
+ * changed. Bounded: at most MOST_REMEMBERED values, the oldest forgotten first; those whose entry changed are dropped by
  * sweep(), a few at a time. What is forgotten here may live on with the callers; its pin goes when the last of them does.
  */
 import { native } from '../native/binding.js'
 import type { Engine } from './engine.js'
 
-const REMEMBERED = 8192
+/** Values that a thread remembers at most. */
+export const MOST_REMEMBERED = 8192
 const SWEPT = 512
 
 export class Memory {
@@ -65,7 +66,7 @@ export class Memory {
   #allocate(): void {
     this.#values = new Array<unknown>(this.#slots).fill(undefined)
     this.#seqs = new Uint32Array(this.#slots)
-    this.#ring = new Int32Array(REMEMBERED).fill(-1)
+    this.#ring = new Int32Array(MOST_REMEMBERED).fill(-1)
     this.#engine.begin(0)
     native.remember(this.#seqs)
   }

@@ -37,7 +37,7 @@ import { BaseCache, type IteratedKey } from './base-cache.js'
 import { type CacheKey, type Clock, Engine, isRefusal, NO_SLOT, stageNow } from './engine.js'
 import { Front, TICK_SLACK_MS } from './front.js'
 import { maintain } from './maintenance.js'
-import { Memory } from './memory.js'
+import { Memory, MOST_REMEMBERED } from './memory.js'
 import { clockOption, type SetOptions, tagsOf, ttlOf } from './options.js'
 import { holdView, type Pin, type Pinned, pinned, unpin } from './pins.js'
 import { createRegion, refusal } from './region.js'
@@ -118,7 +118,7 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
     const engine = new Engine(region, token, clock)
     super(engine)
     this.#engine = engine
-    this.#front = new Front(engine)
+    this.#front = new Front(engine, MOST_REMEMBERED)
     this.#memory = new Memory(this.#engine)
     this.#words = this.#engine.words
     this.#bytes = this.#engine.bytes
@@ -132,6 +132,7 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
       if (slot >= 0) {
         const value = this.#memory.at(slot)
         if (value !== undefined) return value as V
+        this.#front.retract()
       }
     } else if (key instanceof PreparedKey) {
       const { word } = key

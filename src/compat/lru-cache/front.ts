@@ -7,20 +7,19 @@
  * processor's, one line of memory takes the place of a Map's three.
  *
  * The characters are two runs of three, counted from the end. After 1,024 keys that were there and not remembered, or new and with the hash of
- * another, the front is judged: with fewer than eight times as many hits it takes the two runs by which the most of 256 keys of the cache differ, and goes over all keys again, a
- * few at each miss. When these are the runs that it has, it is judged the less often, and with fewer hits than misses stands
+ * another, the front is judged: with fewer than eight times as many hits it takes the two runs by which the most of 256 keys of the cache differ,
+ * and goes over all keys again, a few at each miss. When these are the runs that it has, it is judged the less often, and with fewer hits than misses stands
  * aside for 65,536 finds. Eight to sixteen bytes an entry.
  */
 
-const RUN = 3
+import { RUN, Runs } from '../../key/runs.js'
+
 const JUDGED = 1024
 const JUDGED_LAST = 2 ** 20
 const ASIDE = 65_536
 const SAMPLE = 256
 /** Keys gone over at a miss. */
 const STRIDE = 16
-/** Runs end at most so many characters before the end of a key. */
-const FARTHEST = 40
 
 /** Caches of more slots have no front: its places could not tell them apart. */
 export const MOST_SLOTS = 2 ** 24
@@ -33,9 +32,7 @@ export class Front {
   #bits = 0
   /** What is left of a hash when it is shifted by so much is a group of four places. */
   #shift = 0
-  /** Where the runs begin, from the end of a key. */
-  #first = RUN
-  #second = 2 * RUN
+  readonly #runs = new Runs()
   #aside = 0
   #hits = 0
   #misses = 0
@@ -70,7 +67,7 @@ export class Front {
   find(key: string): number {
     const length = key.length
     if (this.#aside !== 0 || length < RUN) return this.#pass()
-    const hash = this.#hash(key, length)
+    const hash = this.#runs.hash(key, length)
     const bits = this.#bits
     const tag = hash << bits
     const group = (hash >>> this.#shift) << 2
@@ -115,12 +112,7 @@ export class Front {
 
   #judge(): void {
     if (this.#hits < 8 * this.#misses) {
-      const sample = this.#sample()
-      const first = bestRun(sample, 0)
-      const second = bestRun(sample, first)
-      if (first !== this.#first || second !== this.#second) {
-        this.#first = first
-        this.#second = second
+      if (this.#runs.learn(sampleKeys(this.#keys, SAMPLE))) {
         this.#learnt = 0
         this.#due = JUDGED
       } else {
@@ -138,69 +130,22 @@ export class Front {
     for (let slot = this.#learnt; slot < end; slot++) {
       const key = keys[slot]
       if (typeof key !== 'string' || key.length < RUN) continue
-      const hash = this.#hash(key, key.length)
+      const hash = this.#runs.hash(key, key.length)
       this.#put((hash >>> this.#shift) << 2, (hash << this.#bits) | (slot + 1))
     }
     this.#learnt = end
     this.#hits = 0
     this.#misses = 0
   }
-
-  #hash(key: string, length: number): number {
-    const a = length > this.#first ? length - this.#first : 0
-    const b = length > this.#second ? length - this.#second : 0
-    const first = key.charCodeAt(a) + (key.charCodeAt(a + 1) << 8) + (key.charCodeAt(a + 2) << 16)
-    const second = key.charCodeAt(b) + (key.charCodeAt(b + 1) << 8) + (key.charCodeAt(b + 2) << 16)
-    const hash = Math.imul(Math.imul(first, 0x9e37_79b1) ^ (second + length), 0x85eb_ca6b)
-    return hash ^ (hash >>> 15)
-  }
-
-  /** Some of the keys, from all over the slots. */
-  #sample(): string[] {
-    const keys = this.#keys
-    const sample: string[] = []
-    for (let i = 1, random = 1; i <= SAMPLE; i++) {
-      random = (Math.imul(random, 0x19_660d) + 0x3c6e_f35f) >>> 0
-      const key = keys[(random >>> 8) % keys.length]
-      if (typeof key === 'string' && key.length >= RUN) sample.push(key)
-    }
-    return sample
-  }
 }
 
-/**
- * The run by which, beside `other` unless 0, the most keys differ; of equals, that by which alone the most differ, and then that with the
- * most digits: those before them may be the next to differ.
- */
-function bestRun(keys: readonly string[], other: number): number {
-  const count = keys.length + 1
-  let best = RUN
-  let most = 0
-  for (let from = RUN; from <= FARTHEST; from++) {
-    const alone = new Set<number>()
-    const together = new Set<number>()
-    let digits = 0
-    for (const key of keys) {
-      const run = runAt(key, key.length, from)
-      alone.add(run)
-      if (other !== 0) together.add(runAt(key, key.length, other) * 2 ** 32 + run)
-      for (let shift = 0; shift < 24; shift += 8) if (isDigit((run >> shift) & 255)) digits++
-    }
-    const score = together.size + (alone.size + digits / (RUN * count)) / count
-    if (score > most) {
-      most = score
-      best = from
-    }
+/** At most `count` of the strings that have runs, from all over an array. */
+function sampleKeys(keys: readonly unknown[], count: number): string[] {
+  const sample: string[] = []
+  for (let i = 1, random = 1; i <= count; i++) {
+    random = (Math.imul(random, 0x19_660d) + 0x3c6e_f35f) >>> 0
+    const key = keys[(random >>> 8) % keys.length]
+    if (typeof key === 'string' && key.length >= RUN) sample.push(key)
   }
-  return best
-}
-
-function isDigit(unit: number): boolean {
-  return unit >= 48 && unit <= 57
-}
-
-/** Three characters, which begin `from` before the end, or the first ones; not to be asked of a hit. */
-function runAt(key: string, length: number, from: number): number {
-  const at = length > from ? length - from : 0
-  return key.charCodeAt(at) + (key.charCodeAt(at + 1) << 8) + (key.charCodeAt(at + 2) << 16)
+  return sample
 }
