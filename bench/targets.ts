@@ -45,6 +45,16 @@ export const targets: readonly Target[] = [
     why: 'Old strings in a tiny cache are the ground of JavaScript caches; crossing must stay affordable.',
   },
   {
+    id: 'get-interned-10k',
+    ...ratio('get-interned-10k', 'lru-cache', { max: 1.5 }, { max: 1.9 }),
+    why: 'As many entries as a cache holds by default: too many for a few places, too few to hide a crossing.',
+  },
+  {
+    id: 'get-interned-100k',
+    ...ratio('get-interned-100k', 'lru-cache', { max: 1.3 }),
+    why: 'Between the processor’s caches and memory neither side has an advantage.',
+  },
+  {
     id: 'get-interned-1m',
     ...ratio('get-interned-1m', 'lru-cache', { max: 0.7 }, { max: 1.1 }),
     why: 'In a large cache the crossing is hidden by the misses that it saves.',

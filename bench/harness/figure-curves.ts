@@ -37,6 +37,7 @@ const FAMILIES: readonly Family[] = [
     y: { title: 'a hit', unit: 'ns', scale: 'linear' },
     figures: [
       [1_024, 'get-interned-1k'],
+      [10_000, 'get-interned-10k'],
       [100_000, 'get-interned-100k'],
       [1_000_000, 'get-interned-1m'],
     ],

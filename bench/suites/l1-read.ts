@@ -82,6 +82,8 @@ type Prepare = (form: Form) => Contender
 type Size = (form: Form) => KeySpace
 
 const small: Size = () => keySpace(1_024)
+/** As many as a LocalCache holds by default. */
+const usual: Size = () => keySpace(10_000)
 const middle: Size = (form) => keySpace(sized(form, 100_000, 20_000))
 const large: Size = (form) => keySpace(sized(form, 1_000_000, 200_000))
 
@@ -147,6 +149,7 @@ export const suite: Suite = {
     hit('get-built-100k', 'LocalCache.get, key built per call, 100,000 entries', middle, builtFor, FEWER),
     hit('get-built-1m', 'LocalCache.get, key built per call, 1,000,000 entries', large, builtFor, FEWER),
     hit('get-interned-1k', 'LocalCache.get, interned key, 1,024 entries', small, internedFor),
+    hit('get-interned-10k', 'LocalCache.get, interned key, 10,000 entries', usual, internedFor, FEWER),
     hit('get-interned-100k', 'LocalCache.get, interned key, 100,000 entries', middle, internedFor, FEWER),
     hit('get-interned-1m', 'LocalCache.get, interned key, 1,000,000 entries', large, internedFor, FEWER),
     timed({

@@ -10,6 +10,8 @@
 export const RUN = 3
 /** Runs end at most so many characters before the end of a key. */
 const FARTHEST = 40
+/** One key in so many: what samples of the same keys differ by is less. */
+const CLEARLY = 16
 
 export class Runs {
   /** Where the runs begin, from the end of a key. */
@@ -26,15 +28,22 @@ export class Runs {
     return hash ^ (hash >>> 15)
   }
 
-  /** Takes the two runs by which the most of these keys differ; whether they are others than before. */
+  /** Takes the two runs by which the most of these keys differ, if by them clearly more differ than now; whether it did. */
   learn(keys: readonly string[]): boolean {
     const first = bestRun(keys, 0)
     const second = bestRun(keys, first)
-    if (first === this.#first && second === this.#second) return false
+    if (distinct(keys, first, second) <= distinct(keys, this.#first, this.#second) + keys.length / CLEARLY)
+      return false
     this.#first = first
     this.#second = second
     return true
   }
+}
+
+/** How many can be told apart by two runs. */
+function distinct(keys: readonly string[], first: number, second: number): number {
+  return new Set(keys.map((key) => runAt(key, key.length, first) * 2 ** 32 + runAt(key, key.length, second)))
+    .size
 }
 
 /**
