@@ -1,14 +1,15 @@
 /**
  * The front: remembers in JavaScript where string keys were found, so that a repeated hit does not cross to native code.
  *
- * A place holds a key, its slot, the slot's sequence word and the time until which the hit may be trusted. A key has four places, a group, chosen by
- * six of its characters; of those in the group the one is looked at whose tag agrees, and equal content is what counts, not the same string object.
+ * A record holds a key, its slot, the slot's sequence word and the time until which the hit may be trusted. It is found by four places, a group, chosen
+ * by six characters of the key; a place holds the record's number and what the bits leave of the hash, and equal content is what
+ * counts, not the same string object. Records are taken one after the other, so that those in use lie side by side.
  * Always true: a hit is given only while the slot's sequence word is unchanged and the tick leaves TICK_SLACK_MS until the deadline; nearer to it
  * the exact clock of the native side decides.
  *
- * There are twice as many places as live entries, at most 2^18 of 32 bytes each, made when the first string is found; a cache of more than 2^17 entries
- * has 2^13, for those that are read most. A front that misses costs more than it saves, so it is judged after as many misses as it has
- * places. With fewer than four times as many hits it fits its places to the cache and looks for characters by which the keys differ more; when
+ * There is a record of 28 bytes for each live entry, at most 2^17, and twice as many places, made when the first string is found; a cache of more
+ * entries has 2^12, for those that are read most. A front that misses costs more than it saves, so it is judged after as many misses as it has
+ * places. With fewer than four times as many hits it fits its size to the cache and looks for characters by which the keys differ more; when
  * neither changes and it has fewer hits than misses it stands aside, for longer each time. bench/README.md has the figures.
  */
 import { RUN, Runs } from '../key/runs.js'
@@ -20,10 +21,10 @@ import type { Engine } from './engine.js'
 export const TICK_SLACK_MS = 100
 
 const TICK = STAGING_TICK / 8
-/** Places, as powers of two: at least, at most, and where the cache has more entries than half the most. */
-const LEAST_BITS = 12
-const MOST_BITS = 18
-const LARGE_BITS = 13
+/** Bits of a record and 1: at least, at most, and where the cache has more entries. */
+const LEAST_BITS = 11
+const MOST_BITS = 17
+const LARGE_BITS = 12
 /** Misses that are judged in a large cache. */
 const JUDGED = 2048
 const ASIDE = 2 ** 16
@@ -32,7 +33,7 @@ const ASIDE_LAST = 2 ** 20
 const SAMPLE = 128
 const SAMPLED = 16
 /** Two empty groups, for a front that has no places yet. */
-const NO_TAGS = new Int32Array(8)
+const NO_PLACES = new Int32Array(8)
 
 export class Front {
   readonly #engine: Engine
@@ -41,13 +42,17 @@ export class Front {
   /** Of more entries than these only those that are read most are remembered. */
   readonly #most: number
   readonly #runs = new Runs()
-  /** The empty string where there is none, so that comparisons see strings only. */
+  /** By record: the key, the empty string where there is none, so that comparisons see strings only. */
   #keys: string[] = []
-  /** What the place's key hashes to, odd; 0 where there is none. */
-  #tags: Int32Array = NO_TAGS
-  /** Three a place: slot, sequence word, index of the slot's first word. */
-  #found: Int32Array = new Int32Array(0)
-  #safe: Float64Array = new Float64Array(0)
+  /** By record: slot, sequence word, index of the slot's first word. */
+  #found = new Int32Array(0)
+  /** By record: until when a hit is trusted. */
+  #safe = new Float64Array(0)
+  /** The record that is taken next. */
+  #next = 0
+  /** A record and 1, 0 for none; above it the low bits of the key's hash. */
+  #places = NO_PLACES
+  /** Bits of a record and 1. */
   #bits = LEAST_BITS
   /** What is left of a hash when it is shifted by so much is a group. */
   #shift = 31
@@ -67,7 +72,7 @@ export class Front {
   /** `most`: of so many entries values are at hand; `quick`: whether hits may be judged here. */
   constructor(engine: Engine, most = Number.POSITIVE_INFINITY, quick = engine.quick) {
     this.#engine = engine
-    this.#most = Math.min(most, 2 ** (MOST_BITS - 1))
+    this.#most = Math.min(most, 2 ** MOST_BITS - 1)
     this.#words = engine.words
     this.#bytes = engine.bytes
     this.#aside = quick ? 0 : Number.POSITIVE_INFINITY
@@ -81,20 +86,26 @@ export class Front {
       return -1
     }
     const hash = this.#runs.hash(key, n)
-    const tag = hash | 1
+    const bits = this.#bits
+    const tag = hash << bits
     const group = (hash >>> this.#shift) << 2
-    const tags = this.#tags
+    const places = this.#places
     const keys = this.#keys
     for (let i = group; i < group + 4; i++) {
-      if (tags[i] === tag && keys[i] === key) {
+      const place = (places[i] as number) ^ tag
+      if (place !== 0 && place >>> bits === 0 && keys[place - 1] === key) {
+        const record = place - 1
         const found = this.#found
-        const word = found[3 * i + 2] as number
-        if (this.#words[word] !== found[3 * i + 1] || (doubles[TICK] as number) > (this.#safe[i] as number))
+        const word = found[3 * record + 2] as number
+        if (
+          this.#words[word] !== found[3 * record + 1] ||
+          (doubles[TICK] as number) > (this.#safe[record] as number)
+        )
           return -1
         if ((this.#bytes[4 * word + SLOT_FREQ] as number) < 3) this.#engine.touch(word)
         this.#hits++
         this.#uncounted++
-        return found[3 * i] as number
+        return found[3 * record] as number
       }
     }
     return -1
@@ -111,27 +122,57 @@ export class Front {
     if (this.#aside !== 0 || key.length < RUN) return
     if (this.#keys.length === 0) this.#allocate()
     if (++this.#misses % SAMPLED === 0) this.#sample[(this.#misses / SAMPLED) % SAMPLE] = key
-    const hash = this.#runs.hash(key, key.length)
-    const i = this.#placeFor(key, hash)
+    const record = this.#recordOf(key)
     const found = this.#found
-    this.#keys[i] = key
-    this.#tags[i] = hash | 1
-    found[3 * i] = slot
-    found[3 * i + 1] = seq
-    found[3 * i + 2] = this.#engine.wordOf(slot)
-    this.#safe[i] = deadline - TICK_SLACK_MS
+    found[3 * record] = slot
+    found[3 * record + 1] = seq
+    found[3 * record + 2] = this.#engine.wordOf(slot)
+    this.#safe[record] = deadline - TICK_SLACK_MS
     if (this.#misses === this.#due) this.#judge()
   }
 
-  /** The key's own place, else a free one of its group, else one in turn. */
-  #placeFor(key: string, hash: number): number {
+  /** The key's own record, else one that is free, else the one that was taken longest ago. */
+  #recordOf(key: string): number {
+    const hash = this.#runs.hash(key, key.length)
+    const place = this.#placeOf(key, hash)
+    if (place >= 0) return ((this.#places[place] as number) ^ (hash << this.#bits)) - 1
+    const record = this.#next
+    this.#next = (record + 1) % this.#keys.length
+    const old = this.#keys[record] as string
+    if (old !== '') this.#leave(old, record)
+    this.#keys[record] = key
+    this.#enter(hash, record)
+    return record
+  }
+
+  /** The place of a key, -1 without one. */
+  #placeOf(key: string, hash: number): number {
     const group = (hash >>> this.#shift) << 2
+    const tag = hash << this.#bits
     for (let i = group; i < group + 4; i++) {
-      const tag = this.#tags[i]
-      if (tag === 0 || (tag === (hash | 1) && this.#keys[i] === key)) return i
+      const place = (this.#places[i] as number) ^ tag
+      if (place !== 0 && place >>> this.#bits === 0 && this.#keys[place - 1] === key) return i
     }
-    this.#victim = (this.#victim + 1) & 3
-    return group + this.#victim
+    return -1
+  }
+
+  /** Gives a record the first free place of the hash's group, else one of another in turn. */
+  #enter(hash: number, record: number): void {
+    const group = (hash >>> this.#shift) << 2
+    let at = group
+    while (at < group + 4 && this.#places[at] !== 0) at++
+    if (at === group + 4) {
+      this.#victim = (this.#victim + 1) & 3
+      at = group + this.#victim
+    }
+    this.#places[at] = (hash << this.#bits) | (record + 1)
+  }
+
+  #leave(key: string, record: number): void {
+    const hash = this.#runs.hash(key, key.length)
+    const place = this.#placeOf(key, hash)
+    if (place >= 0 && ((this.#places[place] as number) ^ (hash << this.#bits)) === record + 1)
+      this.#places[place] = 0
   }
 
   /** The cache is closed: every lookup is left to the native side, which says so. */
@@ -160,32 +201,37 @@ export class Front {
     this.#misses = 0
   }
 
-  /** Whether the places or the characters are others now. To learn takes a millisecond, so in vain it is tried ever more seldom. */
+  /** Whether the size or the characters are others now. To learn takes a millisecond, so in vain it is tried ever more seldom. */
   #improve(): boolean {
     const n = this.#judged++
     const learnt = (n & (n - 1)) === 0 && this.#runs.learn(this.#sample)
     if (learnt) this.#judged = 1
-    const entries = this.#engine.count()
-    const bits = entries > this.#most ? LARGE_BITS : Math.max(LEAST_BITS, Math.ceil(Math.log2(2 * entries)))
+    const bits = this.#bitsFor(this.#engine.count())
     if (bits === this.#bits) return learnt
     this.#bits = bits
     return true
   }
 
+  /** Records, and 1, for so many entries. */
+  #bitsFor(entries: number): number {
+    return entries > this.#most ? LARGE_BITS : Math.max(LEAST_BITS, Math.ceil(Math.log2(entries + 1)))
+  }
+
   #empty(): void {
     this.#keys = []
     this.#sample = []
-    this.#tags = NO_TAGS
+    this.#places = NO_PLACES
     this.#shift = 31
   }
 
   #allocate(): void {
-    const places = 1 << this.#bits
-    this.#due = this.#bits === LARGE_BITS ? JUDGED : places
-    this.#shift = 34 - this.#bits
-    this.#keys = new Array<string>(places).fill('')
-    this.#tags = new Int32Array(places)
-    this.#found = new Int32Array(3 * places)
-    this.#safe = new Float64Array(places)
+    const records = (1 << this.#bits) - 1
+    this.#due = this.#bits === LARGE_BITS ? JUDGED : 2 * records
+    this.#shift = 33 - this.#bits
+    this.#next = 0
+    this.#keys = new Array<string>(records).fill('')
+    this.#found = new Int32Array(3 * records)
+    this.#safe = new Float64Array(records)
+    this.#places = new Int32Array(2 << this.#bits)
   }
 }
