@@ -118,8 +118,10 @@ struct Restoration {
 void end_restoration(napi_env env, napi_status, void* data) {
   const std::unique_ptr<Restoration> r(static_cast<Restoration*>(data));
   const f64 counts[] = {static_cast<f64>(r->cache.damaged() ? Status::damaged : r->result.status),
-                        static_cast<f64>(r->result.restored), static_cast<f64>(r->result.kept),
-                        static_cast<f64>(r->result.expired), static_cast<f64>(r->result.rejected),
+                        static_cast<f64>(r->result.restored),
+                        static_cast<f64>(r->result.kept),
+                        static_cast<f64>(r->result.expired),
+                        static_cast<f64>(r->result.rejected),
                         static_cast<f64>(r->result.foreign)};
   napi_value list = nullptr;
   napi_create_array_with_length(env, std::size(counts), &list);

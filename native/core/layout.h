@@ -90,11 +90,11 @@ inline constexpr u32 kMaxTags = 64;  // an entry
 enum QueueId : u8 { kQueueNone = 0, kQueueSmall = 1, kQueueMain = 2 };
 
 enum KeyKind : u8 {
-  kKeyLatin1 = 0,  // a string whose units are all below 256, one byte each
-  kKeyUtf16 = 1,   // any other string, two bytes a unit
-  kKeyNumber = 2,  // eight bytes of a canonical double
-  kKeyDigest = 3,  // the 128-bit digest of an array
-  kKeyLong = 4,    // the 128-bit digest of a long string; JavaScript holds the string and compares it
+  kKeyLatin1 = 0,    // a string whose units are all below 256, one byte each
+  kKeyUtf16 = 1,     // any other string, two bytes a unit
+  kKeyNumber = 2,    // eight bytes of a canonical double
+  kKeyDigest = 3,    // the 128-bit digest of an array
+  kKeyLong = 4,      // the 128-bit digest of a long string; JavaScript holds the string and compares it
   kKeyPortable = 5,  // in snapshots: the digest of an array by the portable engine, which has another
 };
 inline constexpr u32 kKindMask = 7;

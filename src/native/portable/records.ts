@@ -47,6 +47,7 @@ import type { Key } from './store.js'
 
 /** A dtype has four bits of a value's tag. */
 const DTYPES = 16
+const NO_TAGS: readonly string[] = []
 
 /** A record whose lengths were proved. */
 export class RecordView {
@@ -76,11 +77,11 @@ export class RecordView {
   }
 
   /** Digests, as digestKey() gives them. */
-  tags(): string[] {
+  tags(): readonly string[] {
+    const count = this.#byte(RECORD_TAG_COUNT)
+    if (count === 0) return NO_TAGS
     const first = this.at + RECORD_HEAD_BYTES
-    return Array.from({ length: this.#byte(RECORD_TAG_COUNT) }, (_, i) =>
-      digestKey(this.#bytes, first + RECORD_TAG_BYTES * i),
-    )
+    return Array.from({ length: count }, (_, i) => digestKey(this.#bytes, first + RECORD_TAG_BYTES * i))
   }
 
   /** Of the key, as a Store knows it: its strings are of one kind. */
@@ -165,7 +166,7 @@ export class RecordView {
     if (this.#byte(RECORD_TAG_COUNT) > MAX_TAGS || zero !== 0 || !this.#hasKey()) return false
     if (Number.isNaN(this.deadline) || this.heat > (HEAT_FREQ | HEAT_MAIN)) return false
     const tags = this.tags()
-    return new Set(tags).size === tags.length
+    return tags.length < 2 || new Set(tags).size === tags.length
   }
 
   #hasKey(): boolean {

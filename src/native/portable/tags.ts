@@ -14,6 +14,8 @@ interface Tag {
   readonly slots: Set<number>
 }
 
+const NO_TAGS: readonly string[] = []
+
 export class Tags {
   readonly #byName = new Map<string, Tag>()
   /** All tags, from when the first came out of a file until none is left. */
@@ -28,13 +30,30 @@ export class Tags {
   /** In place of those that the slot carried. */
   put(slot: number, names: readonly string[] | undefined): void {
     this.drop(slot)
-    if (names !== undefined) this.#carry(slot, names, (name) => this.#find(name) ?? this.#add(name))
+    if (names === undefined || names.length === 0) return
+    this.#link(
+      slot,
+      names.map((name) => this.#find(name) ?? this.#add(name)),
+    )
   }
 
   /** As put(), by digests. */
   putDigests(slot: number, digests: readonly string[]): void {
     this.drop(slot)
-    this.#carry(slot, digests, (digest) => this.#ofDigest(digest))
+    if (digests.length === 0) return
+    this.#link(
+      slot,
+      digests.map((digest) => this.#ofDigest(digest)),
+    )
+  }
+
+  #link(slot: number, tags: readonly Tag[]): void {
+    let links = 0
+    for (const { slots } of tags) {
+      links -= slots.size
+      links += slots.add(slot).size
+    }
+    this.#carried.set(slot, links === tags.length ? tags : [...new Set(tags)])
   }
 
   drop(slot: number): void {
@@ -56,18 +75,7 @@ export class Tags {
   /** The digests of the tags that a slot carries. */
   digestsOf(slot: number): readonly string[] {
     const tags = this.#carried.get(slot)
-    return tags === undefined ? [] : tags.map(digestOf)
-  }
-
-  #carry(slot: number, keys: readonly string[], tagOf: (key: string) => Tag): void {
-    const tags: Tag[] = []
-    for (const key of keys) {
-      const tag = tagOf(key)
-      if (tag.slots.has(slot)) continue
-      tag.slots.add(slot)
-      tags.push(tag)
-    }
-    if (tags.length !== 0) this.#carried.set(slot, tags)
+    return tags === undefined ? NO_TAGS : tags.map(digestOf)
   }
 
   #find(name: string): Tag | undefined {
