@@ -34,7 +34,8 @@ import {
   RECORD_TAG_BYTES,
   RECORD_VALUE_LENGTH,
   RECORD_VALUE_TAG,
-  stringKeyBytes,
+  stringKeyEncoding,
+  stringKeyKind,
   stringKeyOf,
 } from '../native/record.js'
 import type { IteratedKey } from './base-cache.js'
@@ -119,7 +120,7 @@ export class LocalPort<V> implements SnapshotPort {
             ? undefined
             : this.#encode(value)
         if (stored === undefined) continue
-        const key = kind === KEY_LONG ? stringKeyBytes(longKey as string) : undefined
+        const key = kind === KEY_LONG ? keyBytes(longKey as string) : undefined
         const size = align8(
           (key === undefined ? prefix.length : prefix.length - RECORD_DIGEST_BYTES + key.bytes.length) +
             stored.bytes.length,
@@ -230,6 +231,11 @@ function append(
   room.fill(0, end, padded)
   block.used += padded
   block.records++
+}
+
+function keyBytes(key: string): { readonly kind: number; readonly bytes: Buffer } {
+  const kind = stringKeyKind(key)
+  return { kind, bytes: Buffer.from(key, stringKeyEncoding(kind)) }
 }
 
 function keyAt(engine: Engine, body: Buffer, at: number): IteratedKey {

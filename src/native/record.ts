@@ -1,5 +1,5 @@
 /** A record of a snapshot, as native/core/snapshot.h draws it, and what restoreRecords() says of each. */
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { KEY_LATIN1, KEY_UTF16 } from './layout.js'
 
 export const RECORD_DEADLINE = 0
@@ -38,14 +38,17 @@ export function keyOffset(records: Uint8Array, at: number): number {
   return at + RECORD_HEAD_BYTES + RECORD_TAG_BYTES * (records[at + RECORD_TAG_COUNT] as number)
 }
 
-/** A string as a key of a record. */
-export function stringKeyBytes(key: string): { readonly kind: number; readonly bytes: Buffer } {
-  for (let i = 0; i < key.length; i++)
-    if (key.charCodeAt(i) > 255) return { kind: KEY_UTF16, bytes: Buffer.from(key, 'utf16le') }
-  return { kind: KEY_LATIN1, bytes: Buffer.from(key, 'latin1') }
+/** Of a string as a key. */
+export function stringKeyKind(key: string): number {
+  for (let i = 0; i < key.length; i++) if (key.charCodeAt(i) > 255) return KEY_UTF16
+  return KEY_LATIN1
+}
+
+export function stringKeyEncoding(kind: number): 'latin1' | 'utf16le' {
+  return kind === KEY_LATIN1 ? 'latin1' : 'utf16le'
 }
 
 /** The string that the bytes of a key are. */
 export function stringKeyOf(kind: number, bytes: Buffer): string {
-  return bytes.toString(kind === KEY_LATIN1 ? 'latin1' : 'utf16le')
+  return bytes.toString(stringKeyEncoding(kind))
 }

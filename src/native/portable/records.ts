@@ -3,7 +3,7 @@
  *
  * Always true: checkRecords() proves every length before one is read by it.
  */
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import {
   KEY_DIGEST,
   KEY_LATIN1,
@@ -38,11 +38,12 @@ import {
   RECORD_VALUE_TAG,
   RECORD_ZERO,
   recordBytes,
-  stringKeyBytes,
+  stringKeyEncoding,
+  stringKeyKind,
   stringKeyOf,
 } from '../record.js'
 import { WIDTHS } from './digest.js'
-import { digestBytesOf, digestKey } from './digest-key.js'
+import { digestKey } from './digest-key.js'
 import type { Key } from './store.js'
 
 /** A dtype has four bits of a value's tag. */
@@ -80,8 +81,10 @@ export class RecordView {
   tags(): readonly string[] {
     const count = this.#byte(RECORD_TAG_COUNT)
     if (count === 0) return NO_TAGS
-    const first = this.at + RECORD_HEAD_BYTES
-    return Array.from({ length: count }, (_, i) => digestKey(this.#bytes, first + RECORD_TAG_BYTES * i))
+    const digests = new Array<string>(count)
+    for (let i = 0, at = this.at + RECORD_HEAD_BYTES; i < count; i++, at += RECORD_TAG_BYTES)
+      digests[i] = digestKey(this.#bytes, at)
+    return digests
   }
 
   /** Of the key, as a Store knows it: its strings are of one kind. */
@@ -165,8 +168,7 @@ export class RecordView {
     const zero = this.#bytes.readUInt32LE(this.at + RECORD_ZERO)
     if (this.#byte(RECORD_TAG_COUNT) > MAX_TAGS || zero !== 0 || !this.#hasKey()) return false
     if (Number.isNaN(this.deadline) || this.heat > (HEAT_FREQ | HEAT_MAIN)) return false
-    const tags = this.tags()
-    return tags.length < 2 || new Set(tags).size === tags.length
+    return this.#byte(RECORD_TAG_COUNT) < 2 || new Set(this.tags()).size === this.#byte(RECORD_TAG_COUNT)
   }
 
   #hasKey(): boolean {
@@ -205,28 +207,26 @@ export interface RecordHead {
   readonly key: Key
 }
 
-/** Writes a record that has no value yet to the front of `out`. Its bytes; where they do not fit nothing is written. */
-export function writeRecord(out: Buffer, { deadline, heat, tags, kind, key }: RecordHead): number {
-  const bytes = keyBytes(kind, key)
-  const size = recordBytes(tags.length, bytes.bytes.length, 0)
-  if (size > out.length) return size
-  out.fill(0, 0, RECORD_HEAD_BYTES)
-  out.fill(0, size - 8, size)
-  out.writeDoubleLE(deadline, RECORD_DEADLINE)
-  out.writeUInt32LE(bytes.bytes.length, RECORD_KEY_LENGTH)
-  out[RECORD_KEY_KIND] = bytes.kind
-  out[RECORD_TAG_COUNT] = tags.length
-  out[RECORD_HEAT] = heat
-  let at = RECORD_HEAD_BYTES
-  for (const tag of tags) at += digestBytesOf(tag).copy(out, at)
-  bytes.bytes.copy(out, at)
+/** Writes a record that has no value yet at `start`. Its bytes; where they do not fit nothing is written. */
+export function writeRecord(out: Buffer, start: number, head: RecordHead): number {
+  const { deadline, heat, tags, key } = head
+  const kind =
+    head.kind === KEY_DIGEST ? KEY_PORTABLE : typeof key === 'string' ? stringKeyKind(key) : KEY_NUMBER
+  const length = typeof key === 'string' ? key.length * (kind === KEY_LATIN1 ? 1 : 2) : 8
+  const size = recordBytes(tags.length, length, 0)
+  if (size > out.length - start) return size
+  out.fill(0, start + size - 8, start + size)
+  out.writeDoubleLE(deadline, start + RECORD_DEADLINE)
+  out.writeUInt32LE(0, start + RECORD_VALUE_LENGTH)
+  out.writeUInt32LE(length, start + RECORD_KEY_LENGTH)
+  out[start + RECORD_KEY_KIND] = kind
+  out[start + RECORD_VALUE_TAG] = 0
+  out[start + RECORD_TAG_COUNT] = tags.length
+  out[start + RECORD_HEAT] = heat
+  out.writeUInt32LE(0, start + RECORD_ZERO)
+  let at = start + RECORD_HEAD_BYTES
+  for (const tag of tags) at += out.write(tag, at, 'utf16le')
+  if (typeof key === 'string') out.write(key, at, stringKeyEncoding(kind))
+  else out.writeDoubleLE(key, at)
   return size
-}
-
-function keyBytes(kind: number, key: Key): { readonly kind: number; readonly bytes: Buffer } {
-  if (kind === KEY_DIGEST) return { kind: KEY_PORTABLE, bytes: digestBytesOf(key as string) }
-  if (typeof key === 'string') return stringKeyBytes(key)
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeDoubleLE(key)
-  return { kind: KEY_NUMBER, bytes }
 }

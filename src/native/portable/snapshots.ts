@@ -42,7 +42,7 @@ export function snapshotCallsOf(session: Session): Calls {
       let used = 0
       let wanted = 0
       const next = store.visit(words[STAGING_SLOT / 4] as number, count, time, (slot) => {
-        const size = writeRecord(out.subarray(used), {
+        const size = writeRecord(out, used, {
           deadline: store.slots.deadline(slot) + shift,
           heat: store.heatOf(slot),
           tags: store.tags.digestsOf(slot),
