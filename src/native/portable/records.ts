@@ -26,6 +26,7 @@ import {
 import {
   HEAT_FREQ,
   HEAT_MAIN,
+  keyOffset,
   RECORD_DEADLINE,
   RECORD_DIGEST_BYTES,
   RECORD_HEAD_BYTES,
@@ -146,7 +147,7 @@ export class RecordView {
   }
 
   get #keyAt(): number {
-    return this.at + RECORD_HEAD_BYTES + RECORD_TAG_BYTES * this.#byte(RECORD_TAG_COUNT)
+    return keyOffset(this.#bytes, this.at)
   }
 
   get #keyLength(): number {
