@@ -71,7 +71,8 @@ napi_value CheckRecords(napi_env env, napi_callback_info info) {
 }
 
 /// restoreRecords(bytes, where), of a LocalCache: staging.count records; extra[0] is the wall clock, by which deadlines are read,
-/// bits: 1 replaces live entries, form: the dtypes of typed arrays, a bit each. `where` takes four words a record, a RestoredAt. Then extra[0] is how many were restored, extra[1] kept, extra[2] expired, and count rejected.
+/// bits: 1 replaces live entries, form: the dtypes of typed arrays, a bit each. `where` takes four words a record, a RestoredAt. Then extra[0] is
+/// how many were restored, extra[1] kept, extra[2] expired, count rejected, and length foreign.
 napi_value RestoreRecords(napi_env env, napi_callback_info info) {
   Call<2> call(env, info);
   Environment& e = *call.environment;
@@ -94,6 +95,7 @@ napi_value RestoreRecords(napi_env env, napi_callback_info info) {
   s.extra[0] = static_cast<f64>(result.restored);
   s.extra[1] = static_cast<f64>(result.kept);
   s.extra[2] = static_cast<f64>(result.expired);
+  s.length = static_cast<f64>(result.foreign);
   s.count = static_cast<u32>(result.rejected);
   e.done(*h, result.status);
   report_removals(e, *h);
@@ -116,8 +118,11 @@ struct Restoration {
 void end_restoration(napi_env env, napi_status, void* data) {
   const std::unique_ptr<Restoration> r(static_cast<Restoration*>(data));
   const f64 counts[] = {static_cast<f64>(r->cache.damaged() ? Status::damaged : r->result.status),
-                        static_cast<f64>(r->result.restored), static_cast<f64>(r->result.kept),
-                        static_cast<f64>(r->result.expired), static_cast<f64>(r->result.rejected)};
+                        static_cast<f64>(r->result.restored),
+                        static_cast<f64>(r->result.kept),
+                        static_cast<f64>(r->result.expired),
+                        static_cast<f64>(r->result.rejected),
+                        static_cast<f64>(r->result.foreign)};
   napi_value list = nullptr;
   napi_create_array_with_length(env, std::size(counts), &list);
   for (u32 i = 0; i < std::size(counts); ++i) {
@@ -132,7 +137,7 @@ void end_restoration(napi_env env, napi_status, void* data) {
 }
 
 /// restoreShared(bytes): as restoreRecords() of a SharedCache, elsewhere, and of one part of its shards: bits holds part << 8 and
-/// parts << 16. A promise of [status, restored, kept, expired, rejected].
+/// parts << 16. A promise of [status, restored, kept, expired, rejected, foreign].
 /// The bytes must stay as they are until it settles. Undefined, with the status set, when it cannot begin.
 napi_value RestoreShared(napi_env env, napi_callback_info info) {
   Call<1> call(env, info);

@@ -90,11 +90,12 @@ inline constexpr u32 kMaxTags = 64;  // an entry
 enum QueueId : u8 { kQueueNone = 0, kQueueSmall = 1, kQueueMain = 2 };
 
 enum KeyKind : u8 {
-  kKeyLatin1 = 0,  // a string whose units are all below 256, one byte each
-  kKeyUtf16 = 1,   // any other string, two bytes a unit
-  kKeyNumber = 2,  // eight bytes of a canonical double
-  kKeyDigest = 3,  // the 128-bit digest of an array
-  kKeyLong = 4,    // the 128-bit digest of a long string; JavaScript holds the string and compares it
+  kKeyLatin1 = 0,    // a string whose units are all below 256, one byte each
+  kKeyUtf16 = 1,     // any other string, two bytes a unit
+  kKeyNumber = 2,    // eight bytes of a canonical double
+  kKeyDigest = 3,    // the 128-bit digest of an array
+  kKeyLong = 4,      // the 128-bit digest of a long string; JavaScript holds the string and compares it
+  kKeyPortable = 5,  // in snapshots: the digest of an array by the portable engine, which has another
 };
 inline constexpr u32 kKindMask = 7;
 inline constexpr u8 kNoKey = 7;  // equals no key: a free slot still holds the hash and the bytes of the one that left
@@ -339,7 +340,7 @@ inline constexpr u32 kCellBytes = 64;
   S(TAG_NODES_PER_ENTRY, kTagNodesPerEntry) S(LEAST_TAG_NODES, kLeastTagNodes)                           \
   S(MAX_TAGS, kMaxTags) S(LOCK_HELD, kLockHeld)                                                          \
   S(KEY_LATIN1, kKeyLatin1) S(KEY_UTF16, kKeyUtf16) S(KEY_NUMBER, kKeyNumber) S(KEY_DIGEST, kKeyDigest) \
-  S(KEY_LONG, kKeyLong) S(FORM_NUMBER, kFormNumber) S(FORM_ARRAY, kFormArray) S(FORM_DIGEST, kFormDigest)                                        \
+  S(KEY_LONG, kKeyLong) S(KEY_PORTABLE, kKeyPortable) S(FORM_NUMBER, kFormNumber) S(FORM_ARRAY, kFormArray) S(FORM_DIGEST, kFormDigest)                                        \
   S(VALUE_NONE, kValueNone) S(VALUE_NUMBER, kValueNumber) S(VALUE_BYTES, kValueBytes)                    \
   S(VALUE_SCRATCH, kValueScratch) S(VALUE_STRING, kValueString) S(DELIVERED, kDelivered)                 \
   S(REMEMBERED, kRemembered) S(PINNED, kPinned) S(COPIED, kCopied) S(TOO_BIG, kTooBig) S(BIT_PEEK, kBitPeek) S(BIT_STRIDED, kBitStrided) S(BIT_PIN, kBitPin) S(BIT_SMALL_KEY, kBitSmallKey) S(BIT_OFFSET, kBitOffset) S(BIT_SCOPE, kBitScope)    \

@@ -115,7 +115,8 @@ struct Record {
     case kKeyLatin1: return true;
     case kKeyUtf16: return head.key_len % 2 == 0;
     case kKeyNumber: return head.key_len == 8;
-    case kKeyDigest: return head.key_len == 16;
+    case kKeyDigest:
+    case kKeyPortable: return head.key_len == 16;
     default: return false;
   }
 }
@@ -236,6 +237,7 @@ class RecordReader {
   [[nodiscard]] bool wanted(const Record& record, Pending& p) noexcept {
     const bool counts = how_.part == 0;  // what has no place is counted by the first part alone
     if (how_.now > record.head.deadline + how_.shift) return result_.expired += counts, false;
+    if (record.head.key_kind == kKeyPortable) return result_.foreign += counts, false;
     if (!is_value(record, how_.dtypes) || !place(cache_, record, how_.where != nullptr, p.digest, p.key, p.is_long))
       return result_.rejected += counts, false;
     if (how_.parts != 1 && cache_.shard_index(p.key) % how_.parts != how_.part) return false;

@@ -4,7 +4,7 @@
 //             0  deadline    f64  the caller's clock plus his shift; +Infinity: none
 //             8  value_len   u32  bytes of the value
 //            12  key_len     u32  bytes of the key
-//            16  key_kind    u8   KeyKind; kKeyLong only on its way to JavaScript, never in a file
+//            16  key_kind    u8   KeyKind; kKeyLong only on its way to JavaScript, never in a file; kKeyPortable only in a file
 //            17  value_tag   u8   ValueTag
 //            18  tag_count   u8   at most kMaxTags
 //            19  heat        u8   bits 0, 1: hits since the eviction hand last came by; bit 2: in the main queue
@@ -61,6 +61,7 @@ struct RestoredSlice {
   u64 kept = 0;  // a live entry of the cache stood there
   u64 expired = 0;
   u64 rejected = 0;  // of no form that this build knows, too large for this cache, or no room
+  u64 foreign = 0;   // their keys are digests of the portable engine, which no look-up here would find
 };
 
 /// Where a record went, for a cache whose values JavaScript keeps.

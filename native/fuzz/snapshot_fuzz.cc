@@ -23,7 +23,8 @@ void record(Input& in, std::vector<u8>& out) {
   RecordHead head{};
   head.deadline = in.flag() ? kNever : in.any_time(1000);
   head.key_kind = in.below(8) == 0 ? in.byte() : static_cast<u8>(in.below(4));
-  head.key_len = head.key_kind == kKeyNumber ? 8 : head.key_kind == kKeyDigest ? 16 : in.below(90);
+  const bool digest = head.key_kind == kKeyDigest || head.key_kind == kKeyPortable;
+  head.key_len = head.key_kind == kKeyNumber ? 8 : digest ? 16 : in.below(90);
   head.value_tag = in.below(4) == 0 ? in.byte() : static_cast<u8>(in.between(kTagNull, kTagNdArray + 12));
   head.value_len = in.below(4) == 0 ? in.below(600) : in.below(5) * 4;
   head.tag_count = static_cast<u8>(in.below(4) == 0 ? in.below(kMaxTags + 2) : in.below(3));
@@ -81,7 +82,7 @@ void one(Input& in) {
     if (local) how.where = where.data();
     const RestoredSlice r = restore_records(side->cache, block, records, how);
     REQUIRE(r.status == Status::ok);
-    REQUIRE(r.restored + r.kept + r.expired + r.rejected == records);
+    REQUIRE(r.restored + r.kept + r.expired + r.rejected + r.foreign == records);
     REQUIRE_SOUND(side->cache.validate());
     for (const RestoredAt& at : where) {
       if (!local || at.slot == kNil) continue;

@@ -38,8 +38,9 @@ RestoredSlice restore(Cache& cache, const std::vector<Block>& blocks, Restoring 
   RestoredSlice sum;
   for (const Block& block : blocks) {
     const RestoredSlice one = restore_records(cache, block.bytes, block.records, how);
-    CHECK_EQ(one.restored + one.kept + one.expired + one.rejected, block.records);
+    CHECK_EQ(one.restored + one.kept + one.expired + one.rejected + one.foreign, block.records);
     sum.restored += one.restored, sum.kept += one.kept, sum.expired += one.expired, sum.rejected += one.rejected;
+    sum.foreign += one.foreign;
   }
   return sum;
 }
@@ -163,6 +164,23 @@ TEST(a_full_region_is_shared_out_among_its_shards) {
   const RestoredSlice sum = restore(to.store.cache, saved(from.store.cache, 1000), {.now = 1000});
   CHECK_EQ(sum.restored, 600u);
   CHECK_EQ(to.store.cache.size(), 40u);
+}
+
+TEST(digests_of_the_portable_engine_are_counted_and_left_out) {
+  Filled from(room_for(10));
+  const Bytes digest(16, 'd');
+  from.set(from.store.key(digest, kKeyDigest), "value", kNever, {});
+  Block block = saved(from.store.cache, 1000)[0];
+  CHECK_EQ(block.bytes[16], kKeyDigest);
+  block.bytes[16] = kKeyPortable;
+  CHECK(check_records(block.bytes, 1));
+  Filled to(room_for(10));
+  const RestoredSlice sum = restore(to.store.cache, {block}, {.now = 1000});
+  CHECK(sum.foreign == 1 && to.store.cache.size() == 0);
+  // By one part of the shards alone.
+  CHECK_EQ(restore_records(to.store.cache, block.bytes, 1, {.now = 1000, .part = 1, .parts = 2}).foreign, 0u);
+  block.bytes[12] = 8;
+  CHECK(!check_records(block.bytes, 1));
 }
 
 TEST(forged_records_are_refused) {

@@ -4,7 +4,6 @@
 import type { PreparedKey } from '../key/prepared.js'
 import { doubles, scratch, words } from '../native/binding.js'
 import { STAGING_COUNT, STAGING_OFFSET } from '../native/layout.js'
-import { unsupported } from '../native/portable/unsupported.js'
 import { type CacheKey, type Engine, NO_SLOT } from './engine.js'
 import { keyList, type SetOptions } from './options.js'
 import { RegionPort, refuseEntrusted, restoreSnapshot, type SnapshotPort, saveSnapshot } from './snapshot.js'
@@ -130,11 +129,10 @@ export abstract class BaseCache<V> {
   /**
    * Writes the live entries to a file, while the cache is used; each as it was at some moment of the call. The file is complete, and on the
    * disk, or is left as it was. Deadlines are kept by the wall clock.
-   * @throws HitpathError SNAPSHOT_IO, CLOSED, INVALID_ARGUMENT, INVALID_OPTION, UNSUPPORTED on the portable engine; the reason of the signal
+   * @throws HitpathError SNAPSHOT_IO, CLOSED, INVALID_ARGUMENT, INVALID_OPTION; the reason of the signal
    */
   async save(path: string, options: SaveOptions = {}): Promise<SaveResult> {
     refuseEntrusted(this)
-    if (this.engine === 'portable') throw unsupported('save()')
     return await saveSnapshot(this.snapshotPort(options) as SnapshotPort, checkSave(path, options), options)
   }
 
@@ -142,11 +140,10 @@ export abstract class BaseCache<V> {
    * Stores the entries of a file that save() of any LocalCache or SharedCache wrote, with what they have still to live. The file is verified whole
    * before the first is stored. Sizes may differ: what does not fit is evicted or rejected.
    * @throws HitpathError INVALID_SNAPSHOT for a foreign file, SNAPSHOT_VERSION, SNAPSHOT_CORRUPT for a damaged or truncated one, SNAPSHOT_IO,
-   *   CLOSED, INVALID_ARGUMENT, INVALID_OPTION, UNSUPPORTED on the portable engine; the reason of the signal
+   *   CLOSED, INVALID_ARGUMENT, INVALID_OPTION; the reason of the signal
    */
   async restore(path: string, options: RestoreOptions = {}): Promise<RestoreResult> {
     refuseEntrusted(this)
-    if (this.engine === 'portable') throw unsupported('restore()')
     return await restoreSnapshot(this.snapshotPort({}) as SnapshotPort, checkRestore(path, options), options)
   }
 

@@ -74,7 +74,7 @@ export interface LocalCacheOptions<V> {
    */
   readonly onRemoval?: (key: IteratedKey, value: V, reason: RemovalReason) => void
   /**
-   * `native`: the addon, or NATIVE_LOAD. `portable`: the same cache in TypeScript, on any platform, without snapshots and of at most 2^23 entries.
+   * `native`: the addon, or NATIVE_LOAD. `portable`: the same cache in TypeScript, on any platform, of at most 2^23 entries.
    * `auto` (default): what the environment variable `HITPATH_ENGINE` says; without it native where the binary loads, else portable after one
    * warning (HITPATH_PORTABLE).
    */

@@ -22,6 +22,7 @@ import {
   FILE_HEADER_BYTES,
   type FileCounts,
   type FileHeader,
+  type RecordSums,
   readHead,
   sealRecords,
   seedOf,
@@ -63,25 +64,27 @@ export class SnapshotWriter {
   readonly #temporary: string
   readonly #handle: FileHandle
   readonly #seed: Buffer
+  readonly #sums: RecordSums
   #writing: Promise<unknown> = Promise.resolve()
   #index = 0
   #at = 0
   #records = 0
   #recordBytes = 0
 
-  private constructor(path: string, temporary: string, handle: FileHandle, seed: Buffer) {
+  private constructor(path: string, temporary: string, handle: FileHandle, seed: Buffer, sums: RecordSums) {
     this.#path = path
     this.#temporary = temporary
     this.#handle = handle
     this.#seed = seed
+    this.#sums = sums
   }
 
-  static async begin(path: string, header: FileHeader): Promise<SnapshotWriter> {
+  static async begin(path: string, header: FileHeader, sums: RecordSums): Promise<SnapshotWriter> {
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-    const bytes = encodeHeader(header)
+    const bytes = encodeHeader(header, sums)
     // What a cache holds is its owner's alone.
     const handle = await open(temporary, 'wx', 0o600)
-    const writer = new SnapshotWriter(path, temporary, handle, Buffer.from(seedOf(bytes)))
+    const writer = new SnapshotWriter(path, temporary, handle, Buffer.from(seedOf(bytes)), sums)
     writer.#write(bytes)
     return writer
   }
@@ -97,7 +100,7 @@ export class SnapshotWriter {
   /** The block may be filled anew once the next one was taken. */
   async add(block: OpenBlock): Promise<void> {
     const bytes = block.sealed
-    sealRecords(bytes, block.records, this.#index++, this.#seed)
+    sealRecords(bytes, block.records, this.#index++, this.#seed, this.#sums)
     this.#records += block.records
     this.#recordBytes += block.used
     await this.#writing
@@ -108,7 +111,7 @@ export class SnapshotWriter {
   async finish(skipped: number): Promise<void> {
     const counts = { records: this.#records, skipped, bytes: this.#recordBytes }
     await this.#writing
-    this.#write(encodeEnd(counts, this.#index, this.#seed))
+    this.#write(encodeEnd(counts, this.#index, this.#seed, this.#sums))
     await this.#writing
     await this.#handle.sync()
     await this.#handle.close()
@@ -144,26 +147,28 @@ export class SnapshotReader {
   readonly bytes: number
   readonly #handle: FileHandle
   readonly #seed: Buffer
+  readonly #sums: RecordSums
   readonly #firstHead: Buffer
   #counts: FileCounts | undefined
 
-  private constructor(handle: FileHandle, bytes: number, start: Buffer) {
+  private constructor(handle: FileHandle, bytes: number, start: Buffer, sums: RecordSums) {
     this.#handle = handle
     this.bytes = bytes
-    this.header = decodeHeader(start)
+    this.#sums = sums
+    this.header = decodeHeader(start, sums)
     if (start.length < FILE_HEADER_BYTES + BLOCK_HEAD_BYTES) throw corrupt('it has no block')
     this.#seed = seedOf(start)
     this.#firstHead = start.subarray(FILE_HEADER_BYTES)
   }
 
-  static async open(path: string): Promise<SnapshotReader> {
+  static async open(path: string, sums: RecordSums): Promise<SnapshotReader> {
     const handle = await open(path, 'r')
     try {
       const stat = await handle.stat()
       if (!stat.isFile()) throw new HitpathError('INVALID_SNAPSHOT', `${path} is no file`)
       const start = Buffer.alloc(Math.min(stat.size, FILE_HEADER_BYTES + BLOCK_HEAD_BYTES))
       await readAll(handle, start, 0)
-      return new SnapshotReader(handle, stat.size, start)
+      return new SnapshotReader(handle, stat.size, start, sums)
     } catch (error) {
       await handle.close()
       throw error
@@ -193,7 +198,7 @@ export class SnapshotReader {
           next = this.#begin(following, index + 1, at, buffers)
           next.catch(() => {}) // awaited in the next round
         }
-        checkBlock(block, index, this.#seed)
+        checkBlock(block, index, this.#seed, this.#sums)
         const body = block.subarray(BLOCK_HEAD_BYTES)
         if (head.end) {
           this.#end(decodeEnd(body), records, recordBytes)

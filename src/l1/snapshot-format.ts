@@ -6,7 +6,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { HitpathError } from '../errors.js'
-import { native, words } from '../native/binding.js'
+import { type Native, words } from '../native/binding.js'
 import { STAGING_COUNT } from '../native/layout.js'
 
 export const FILE_HEADER_BYTES = 64
@@ -25,6 +25,9 @@ const NO_SEED = new Uint8Array(8)
 
 const BLOCK = { records: 1, end: 2 } as const
 
+/** What an engine does with bytes of a file. */
+export type RecordSums = Pick<Native, 'sumRecords' | 'checkRecords'>
+
 export const KIND = { shared: 1, local: 2 } as const
 
 export interface FileHeader {
@@ -41,7 +44,7 @@ export interface BlockHead {
 }
 
 /** The header's bytes; the last eight, its checksum, seed those of the blocks. */
-export function encodeHeader({ kind, savedAt }: FileHeader): Buffer {
+export function encodeHeader({ kind, savedAt }: FileHeader, sums: RecordSums): Buffer {
   const bytes = Buffer.alloc(FILE_HEADER_BYTES)
   MAGIC.copy(bytes)
   bytes.writeUInt16LE(FORMAT_VERSION, 8)
@@ -49,12 +52,12 @@ export function encodeHeader({ kind, savedAt }: FileHeader): Buffer {
   bytes[11] = DIGEST_VERSION
   bytes.writeUInt32LE(BYTE_ORDER_MARK, 12)
   bytes.writeDoubleLE(savedAt, 16)
-  native.sumRecords(bytes.subarray(0, SUMMED_BYTES), NO_SEED, seedOf(bytes))
+  sums.sumRecords(bytes.subarray(0, SUMMED_BYTES), NO_SEED, seedOf(bytes))
   return bytes
 }
 
 /** @throws HitpathError INVALID_SNAPSHOT, SNAPSHOT_VERSION, SNAPSHOT_CORRUPT */
-export function decodeHeader(bytes: Buffer): FileHeader {
+export function decodeHeader(bytes: Buffer, sums: RecordSums): FileHeader {
   if (bytes.length < MAGIC.length || !MAGIC.equals(bytes.subarray(0, MAGIC.length)))
     throw new HitpathError('INVALID_SNAPSHOT', 'the file is no snapshot of a hitpath cache')
   if (bytes.length < FILE_HEADER_BYTES) throw corrupt('it ends within its header')
@@ -62,7 +65,7 @@ export function decodeHeader(bytes: Buffer): FileHeader {
   if (version !== FORMAT_VERSION) throw otherVersion(`format ${version}; this build reads ${FORMAT_VERSION}`)
   if (bytes.readUInt32LE(12) !== BYTE_ORDER_MARK) throw otherVersion('another byte order')
   const sum = new Uint8Array(8)
-  native.sumRecords(bytes.subarray(0, SUMMED_BYTES), NO_SEED, sum)
+  sums.sumRecords(bytes.subarray(0, SUMMED_BYTES), NO_SEED, sum)
   if (!seedOf(bytes).equals(sum)) throw corrupt('the header does not match its checksum')
   const digests = bytes[11]
   if (digests !== DIGEST_VERSION) throw otherVersion(`digests ${digests}; this build makes ${DIGEST_VERSION}`)
@@ -78,17 +81,23 @@ export function seedOf(header: Buffer): Buffer {
 }
 
 /** Writes the head of a block of records, which follow it in `bytes`. */
-export function sealRecords(bytes: Buffer, records: number, index: number, seed: Uint8Array): void {
-  seal(bytes, BLOCK.records, records, index, seed)
+export function sealRecords(
+  bytes: Buffer,
+  records: number,
+  index: number,
+  seed: Uint8Array,
+  sums: RecordSums,
+): void {
+  seal(bytes, BLOCK.records, records, index, seed, sums)
 }
 
 /** The block that ends a file. */
-export function encodeEnd(counts: FileCounts, index: number, seed: Uint8Array): Buffer {
+export function encodeEnd(counts: FileCounts, index: number, seed: Uint8Array, sums: RecordSums): Buffer {
   const bytes = Buffer.alloc(BLOCK_HEAD_BYTES + END_BYTES)
   bytes.writeDoubleLE(counts.records, BLOCK_HEAD_BYTES)
   bytes.writeDoubleLE(counts.skipped, BLOCK_HEAD_BYTES + 8)
   bytes.writeDoubleLE(counts.bytes, BLOCK_HEAD_BYTES + 16)
-  seal(bytes, BLOCK.end, 0, index, seed)
+  seal(bytes, BLOCK.end, 0, index, seed, sums)
   return bytes
 }
 
@@ -117,16 +126,16 @@ export function readHead(head: Buffer, index: number): BlockHead {
 }
 
 /** `block` is head and body. @throws HitpathError SNAPSHOT_CORRUPT */
-export function checkBlock(block: Buffer, index: number, seed: Uint8Array): void {
+export function checkBlock(block: Buffer, index: number, seed: Uint8Array, sums: RecordSums): void {
   const sum = new Uint8Array(8)
-  native.sumRecords(block.subarray(8), seed, sum)
+  sums.sumRecords(block.subarray(8), seed, sum)
   if (!block.subarray(0, 8).equals(sum)) throw corrupt(`block ${index} does not match its checksum`)
 }
 
 /** Whether a body is so many records, by their lengths. @throws HitpathError SNAPSHOT_CORRUPT */
-export function checkRecords(body: Buffer, records: number, index: number): void {
+export function checkRecords(body: Buffer, records: number, index: number, sums: RecordSums): void {
   words[STAGING_COUNT / 4] = records
-  if (!native.checkRecords(body)) throw corrupt(`block ${index} is not made of ${records} records`)
+  if (!sums.checkRecords(body)) throw corrupt(`block ${index} is not made of ${records} records`)
 }
 
 export function corrupt(why: string): HitpathError {
@@ -137,11 +146,18 @@ function otherVersion(what: string): HitpathError {
   return new HitpathError('SNAPSHOT_VERSION', `the snapshot was written by another version: ${what}`)
 }
 
-function seal(bytes: Buffer, kind: number, records: number, index: number, seed: Uint8Array): void {
+function seal(
+  bytes: Buffer,
+  kind: number,
+  records: number,
+  index: number,
+  seed: Uint8Array,
+  sums: RecordSums,
+): void {
   bytes.writeUInt32LE(kind, 8)
   bytes.writeUInt32LE(index, 12)
   bytes.writeBigUInt64LE(BigInt(bytes.length - BLOCK_HEAD_BYTES), 16)
   bytes.writeUInt32LE(records, 24)
   bytes.writeUInt32LE(0, 28)
-  native.sumRecords(bytes.subarray(8), seed, bytes)
+  sums.sumRecords(bytes.subarray(8), seed, bytes)
 }

@@ -7,18 +7,37 @@
  */
 import { Buffer } from 'node:buffer'
 import { PreparedKey } from '../key/prepared.js'
-import { doubles, native, scratch, words } from '../native/binding.js'
+import { doubles, type Native, scratch, words } from '../native/binding.js'
 import {
+  CELL_BYTES,
   KEY_DIGEST,
-  KEY_LATIN1,
   KEY_LONG,
   KEY_NUMBER,
-  KEY_UTF16,
+  KEY_PORTABLE,
+  MAX_TAGS,
   STAGING_COUNT,
   STAGING_EXTRA,
   STAGING_LENGTH,
   STAGING_SLOT,
 } from '../native/layout.js'
+import { markedDigest } from '../native/portable/digest-key.js'
+import {
+  align8,
+  keyOffset,
+  PLACE_WORDS,
+  PLACED_LONG,
+  PLACED_REPLACED,
+  RECORD_DIGEST_BYTES,
+  RECORD_HEAD_BYTES,
+  RECORD_KEY_KIND,
+  RECORD_KEY_LENGTH,
+  RECORD_TAG_BYTES,
+  RECORD_VALUE_LENGTH,
+  RECORD_VALUE_TAG,
+  stringKeyEncoding,
+  stringKeyKind,
+  stringKeyOf,
+} from '../native/record.js'
 import type { IteratedKey } from './base-cache.js'
 import { type Engine, NO_SLOT } from './engine.js'
 import { type SnapshotPort, stageBlock, stageSlice, type Taken, type Taking } from './snapshot.js'
@@ -26,23 +45,12 @@ import { OpenBlock } from './snapshot-file.js'
 import { BLOCK_BYTES, KIND } from './snapshot-format.js'
 import { decodeStored, encodeStored } from './stored-value.js'
 
-// A record: native/core/snapshot.h.
-const HEAD_BYTES = 24
-const VALUE_LENGTH_AT = 8
-const KEY_LENGTH_AT = 12
-const KEY_KIND_AT = 16
-const VALUE_TAG_AT = 17
-const TAG_COUNT_AT = 18
-const TAG_BYTES = 16
 const EXTRA = STAGING_EXTRA / 8
-const WORDS_PLACE = 4
-const IS_LONG = 1
-const IS_REPLACED = 2
 
 /** Slots of one call: of values that cost a few microseconds each, a millisecond. */
 const SLOTS = 256
-/** Their records without values: head, all tags, and a key that native code has. */
-const HEADS_BYTES = SLOTS * (HEAD_BYTES + 64 * TAG_BYTES + 64)
+/** Their records without values: head, all tags, and a key of the length that native code has; a longer one ends a slice. */
+const HEADS_BYTES = SLOTS * (RECORD_HEAD_BYTES + MAX_TAGS * RECORD_TAG_BYTES + CELL_BYTES)
 
 /** What native code says of an entry that it has placed. */
 export interface PlaceFlags {
@@ -66,6 +74,7 @@ export interface LocalEntries<V> {
 
 export class LocalPort<V> implements SnapshotPort {
   readonly kind: number = KIND.local
+  readonly binding: Native
   readonly #entries: LocalEntries<V>
   readonly #refuse: boolean
   #skipped = 0
@@ -73,6 +82,7 @@ export class LocalPort<V> implements SnapshotPort {
 
   constructor(entries: LocalEntries<V>, refuse: boolean) {
     this.#entries = entries
+    this.binding = entries.engine.binding
     this.#refuse = refuse
   }
 
@@ -86,11 +96,12 @@ export class LocalPort<V> implements SnapshotPort {
 
   *blocks(): Generator<OpenBlock | undefined, void> {
     const { engine } = this.#entries
-    const heads = Buffer.allocUnsafeSlow(HEADS_BYTES)
+    let heads = Buffer.allocUnsafeSlow(HEADS_BYTES)
     let block = new OpenBlock()
     let other = new OpenBlock()
     for (let cursor = 0; cursor !== NO_SLOT; ) {
-      stageSlice(engine, cursor, SLOTS, heads)
+      const wanted = stageSlice(engine, cursor, SLOTS, heads)
+      if (wanted !== 0) heads = Buffer.allocUnsafeSlow(wanted) // a key longer than all of them
       cursor = words[STAGING_SLOT / 4] as number
       const count = words[STAGING_COUNT / 4] as number
       const bytes = doubles[STAGING_LENGTH / 8] as number
@@ -111,7 +122,8 @@ export class LocalPort<V> implements SnapshotPort {
         if (stored === undefined) continue
         const key = kind === KEY_LONG ? keyBytes(longKey as string) : undefined
         const size = align8(
-          (key === undefined ? prefix.length : prefix.length - 16 + key.bytes.length) + stored.bytes.length,
+          (key === undefined ? prefix.length : prefix.length - RECORD_DIGEST_BYTES + key.bytes.length) +
+            stored.bytes.length,
         )
         if (block.used > 0 && block.used + size > BLOCK_BYTES) {
           yield block
@@ -142,20 +154,22 @@ export class LocalPort<V> implements SnapshotPort {
 
   take(body: Buffer, records: number, how: Taking): Taken {
     const entries = this.#entries
-    if (this.#where.length < WORDS_PLACE * records) this.#where = new Uint32Array(WORDS_PLACE * records)
+    if (this.#where.length < PLACE_WORDS * records) this.#where = new Uint32Array(PLACE_WORDS * records)
     const where = this.#where
     stageBlock(entries.engine, records, how)
-    native.restoreRecords(body, where)
+    this.binding.restoreRecords(body, where)
     entries.engine.check()
     const [restored, kept, expired] = doubles.subarray(EXTRA, EXTRA + 3) as unknown as [
       number,
       number,
       number,
     ]
-    const taken = { restored, kept, expired, rejected: words[STAGING_COUNT / 4] as number }
+    const rejected = words[STAGING_COUNT / 4] as number
+    const foreign = doubles[STAGING_LENGTH / 8] as number
+    const taken = { restored, kept, expired, rejected, foreign }
     const announce = entries.collect()
     const unreadable: IteratedKey[] = []
-    for (let i = 0; i < WORDS_PLACE * records; i += WORDS_PLACE) {
+    for (let i = 0; i < PLACE_WORDS * records; i += PLACE_WORDS) {
       const slot = where[i] as number
       if (slot === NO_SLOT) continue
       const at = (where[i + 2] as number) * 8
@@ -165,8 +179,8 @@ export class LocalPort<V> implements SnapshotPort {
       if (value === undefined) unreadable.push(key())
       else
         entries.put(slot, value, key, {
-          long: (flags & IS_LONG) !== 0,
-          replaced: (flags & IS_REPLACED) !== 0,
+          long: (flags & PLACED_LONG) !== 0,
+          replaced: (flags & PLACED_REPLACED) !== 0,
         })
     }
     for (const key of unreadable) entries.delete(key)
@@ -186,12 +200,11 @@ interface Head {
 }
 
 function headAt(heads: Buffer, at: number): Head {
-  const kept =
-    HEAD_BYTES + TAG_BYTES * (heads[at + TAG_COUNT_AT] as number) + heads.readUInt32LE(at + KEY_LENGTH_AT)
+  const end = keyOffset(heads, at) + heads.readUInt32LE(at + RECORD_KEY_LENGTH)
   return {
-    length: align8(kept),
-    prefix: heads.subarray(at, at + kept),
-    kind: heads[at + KEY_KIND_AT] as number,
+    length: align8(end - at),
+    prefix: heads.subarray(at, end),
+    kind: heads[at + RECORD_KEY_KIND] as number,
   }
 }
 
@@ -203,12 +216,13 @@ function append(
   { tag, bytes }: { readonly tag: number; readonly bytes: Uint8Array },
 ): void {
   const { room } = block
-  let end = key === undefined ? prefix.copy(room) : prefix.copy(room, 0, 0, prefix.length - 16)
-  room.writeUInt32LE(bytes.length, VALUE_LENGTH_AT)
-  room[VALUE_TAG_AT] = tag
+  let end =
+    key === undefined ? prefix.copy(room) : prefix.copy(room, 0, 0, prefix.length - RECORD_DIGEST_BYTES)
+  room.writeUInt32LE(bytes.length, RECORD_VALUE_LENGTH)
+  room[RECORD_VALUE_TAG] = tag
   if (key !== undefined) {
-    room.writeUInt32LE(key.bytes.length, KEY_LENGTH_AT)
-    room[KEY_KIND_AT] = key.kind
+    room.writeUInt32LE(key.bytes.length, RECORD_KEY_LENGTH)
+    room[RECORD_KEY_KIND] = key.kind
     end += key.bytes.copy(room, end)
   }
   room.set(bytes, end)
@@ -220,36 +234,33 @@ function append(
 }
 
 function keyBytes(key: string): { readonly kind: number; readonly bytes: Buffer } {
-  for (let i = 0; i < key.length; i++)
-    if (key.charCodeAt(i) > 255) return { kind: KEY_UTF16, bytes: Buffer.from(key, 'utf16le') }
-  return { kind: KEY_LATIN1, bytes: Buffer.from(key, 'latin1') }
+  const kind = stringKeyKind(key)
+  return { kind, bytes: Buffer.from(key, stringKeyEncoding(kind)) }
 }
 
 function keyAt(engine: Engine, body: Buffer, at: number): IteratedKey {
-  const from = at + HEAD_BYTES + TAG_BYTES * (body[at + TAG_COUNT_AT] as number)
-  const to = from + body.readUInt32LE(at + KEY_LENGTH_AT)
-  switch (body[at + KEY_KIND_AT]) {
+  const from = keyOffset(body, at)
+  const bytes = body.subarray(from, from + body.readUInt32LE(at + RECORD_KEY_LENGTH))
+  const kind = body[at + RECORD_KEY_KIND] as number
+  switch (kind) {
     case KEY_NUMBER:
-      return body.readDoubleLE(from)
+      return bytes.readDoubleLE()
     case KEY_DIGEST:
-      return new PreparedKey(engine, Uint8Array.from(body.subarray(from, to)))
+      return new PreparedKey(engine, Uint8Array.from(bytes))
+    case KEY_PORTABLE:
+      return new PreparedKey(engine, markedDigest(bytes))
     default:
-      return body.toString(body[at + KEY_KIND_AT] === KEY_LATIN1 ? 'latin1' : 'utf16le', from, to)
+      return stringKeyOf(kind, bytes)
   }
 }
 
 /** Undefined when the bytes are no value. */
 function valueAt(body: Buffer, at: number): unknown {
-  const from =
-    at + HEAD_BYTES + TAG_BYTES * (body[at + TAG_COUNT_AT] as number) + body.readUInt32LE(at + KEY_LENGTH_AT)
-  const length = body.readUInt32LE(at + VALUE_LENGTH_AT)
+  const from = keyOffset(body, at) + body.readUInt32LE(at + RECORD_KEY_LENGTH)
+  const length = body.readUInt32LE(at + RECORD_VALUE_LENGTH)
   try {
-    return decodeStored(body[at + VALUE_TAG_AT] as number, body.subarray(from, from + length))
+    return decodeStored(body[at + RECORD_VALUE_TAG] as number, body.subarray(from, from + length))
   } catch {
     return undefined
   }
-}
-
-function align8(bytes: number): number {
-  return Math.ceil(bytes / 8) * 8
 }

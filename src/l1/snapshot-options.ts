@@ -47,7 +47,7 @@ export interface SaveResult {
 }
 
 export interface RestoreResult {
-  /** Entries in the file: the sum of the four that follow. */
+  /** Entries in the file: the sum of the five that follow. */
   readonly entries: number
   readonly restored: number
   /** A live entry of the cache stood in their place. */
@@ -56,6 +56,8 @@ export interface RestoreResult {
   readonly expired: number
   /** Too large for this cache, no room, or a value that this build does not know. */
   readonly rejected: number
+  /** Their keys are arrays of which the file has the digests of the other engine, by which nothing would find them here. */
+  readonly foreign: number
   readonly bytes: number
   /** Wall clock in ms at which the file was written; undefined when there was none. */
   readonly savedAt: number | undefined

@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os'
 import { setImmediate as turn } from 'node:timers/promises'
 import { HitpathError } from '../errors.js'
-import { doubles, native, type RestoredCounts, words } from '../native/binding.js'
+import { doubles, type Native, type RestoredCounts, words } from '../native/binding.js'
 import {
   STAGING_BITS,
   STAGING_COUNT,
@@ -30,11 +30,14 @@ export interface Taken {
   kept: number
   expired: number
   rejected: number
+  foreign: number
 }
 
 /** A cache as the file sees it. */
 export interface SnapshotPort {
   readonly kind: number
+  /** Of the engine that keeps the entries: it reads and writes records. */
+  readonly binding: Native
   /** About how many entries there are. */
   size(): number
   /** The live entries; undefined: let others have a turn. A block may be filled anew once two more came. */
@@ -62,12 +65,14 @@ const SLOTS = 32_768
 export class RegionPort implements SnapshotPort {
   readonly kind: number = KIND.shared
   readonly skipped: number = 0
+  readonly binding: Native
   readonly #engine: Engine
   /** Threads that store a block, each the records of its shards: so they do not wait for one another. */
   readonly #parts: number
 
   constructor(engine: Engine) {
     this.#engine = engine
+    this.binding = engine.binding
     this.#parts = Math.min(THREADS, availableParallelism(), engine.token.shards)
   }
 
@@ -99,7 +104,7 @@ export class RegionPort implements SnapshotPort {
   expect(bytes: number): void {
     this.#engine.begin(0)
     doubles[STAGING_LENGTH / 8] = bytes
-    native.expectBytes()
+    this.binding.expectBytes()
     this.#engine.check()
   }
 
@@ -109,23 +114,32 @@ export class RegionPort implements SnapshotPort {
     try {
       for (let part = 0; part < this.#parts; part++) {
         stageBlock(this.#engine, records, how, part, this.#parts)
-        const counts = native.restoreShared(body)
+        const counts = this.binding.restoreShared(body)
         this.#engine.check()
         parts.push(counts as Promise<RestoredCounts>)
       }
     } finally {
       await Promise.all(parts) // they read the body
     }
-    const sum = { restored: 0, kept: 0, expired: 0, rejected: 0 }
-    for (const [status, restored, kept, expired, rejected] of await Promise.all(parts)) {
+    const sum = nothingTaken()
+    for (const [status, restored, kept, expired, rejected, foreign] of await Promise.all(parts)) {
       this.#engine.check(status)
-      sum.restored += restored
-      sum.kept += kept
-      sum.expired += expired
-      sum.rejected += rejected
+      add(sum, { restored, kept, expired, rejected, foreign })
     }
     return sum
   }
+}
+
+function nothingTaken(): Taken {
+  return { restored: 0, kept: 0, expired: 0, rejected: 0, foreign: 0 }
+}
+
+function add(sum: Taken, part: Taken): void {
+  sum.restored += part.restored
+  sum.kept += part.kept
+  sum.expired += part.expired
+  sum.rejected += part.rejected
+  sum.foreign += part.foreign
 }
 
 /** Writes records into `out`. Gives the bytes that the first wants when it does not fit, else 0. */
@@ -134,7 +148,7 @@ export function stageSlice(engine: Engine, cursor: number, slots: number, out: B
   words[STAGING_SLOT / 4] = cursor
   words[STAGING_COUNT / 4] = slots
   doubles[STAGING_EXTRA / 8] = Date.now()
-  native.saveRecords(out)
+  engine.binding.saveRecords(out)
   engine.check()
   return doubles[STAGING_EXTRA / 8 + 1] as number
 }
@@ -162,7 +176,8 @@ export async function saveSnapshot(
   const began = performance.now()
   signal?.throwIfAborted()
   const total = port.size()
-  const file = await filed(path, SnapshotWriter.begin(path, { kind: port.kind, savedAt: Date.now() }))
+  const header = { kind: port.kind, savedAt: Date.now() }
+  const file = await filed(path, SnapshotWriter.begin(path, header, port.binding))
   try {
     for (const block of port.blocks()) {
       await (block === undefined ? turn() : filed(path, file.add(block)))
@@ -186,18 +201,18 @@ export async function restoreSnapshot(
 ): Promise<RestoreResult> {
   const began = performance.now()
   signal?.throwIfAborted()
-  const sum = { restored: 0, kept: 0, expired: 0, rejected: 0 }
+  const sum = nothingTaken()
   const elapsedMs = (): number => performance.now() - began
   let file: SnapshotReader
   try {
-    file = await filed(path, SnapshotReader.open(path))
+    file = await filed(path, SnapshotReader.open(path, port.binding))
   } catch (error) {
     if (ifExists !== true || !isMissing(error)) throw error
     return { ...sum, entries: 0, bytes: 0, savedAt: undefined, elapsedMs: elapsedMs() }
   }
   try {
     const { savedAt } = file.header
-    await filed(path, verify(file, signal))
+    await filed(path, verify(file, port.binding, signal))
     const { records: total, bytes: recordBytes } = file.counts as FileCounts
     port.expect(recordBytes)
     let done = 0
@@ -205,11 +220,7 @@ export async function restoreSnapshot(
     const store = async (body: Buffer, records: number): Promise<void> => {
       // A clock that was set back must not make anything live longer than it had to live when it was saved.
       const how = { wallNow: Math.max(Date.now(), savedAt), replace: onConflict === 'replace' }
-      const taken = await port.take(body, records, how)
-      sum.restored += taken.restored
-      sum.kept += taken.kept
-      sum.expired += taken.expired
-      sum.rejected += taken.rejected
+      add(sum, await port.take(body, records, how))
       done += records
       bytes += body.length
       onProgress?.({ done, total, bytes, elapsedMs: elapsedMs() })
@@ -235,10 +246,10 @@ async function inOrder(
 }
 
 /** Reads the whole file: every checksum, every length. */
-async function verify(file: SnapshotReader, signal: Signal | undefined): Promise<void> {
+async function verify(file: SnapshotReader, binding: Native, signal: Signal | undefined): Promise<void> {
   for await (const { index, records, body } of file.blocks()) {
     signal?.throwIfAborted()
-    checkRecords(body, records, index)
+    checkRecords(body, records, index, binding)
   }
 }
 

@@ -18,6 +18,7 @@ export type RestoredCounts = readonly [
   kept: number,
   expired: number,
   rejected: number,
+  foreign: number,
 ]
 
 /** What `open` gives for a region: its life is that of the opened cache. */

@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0x83b2a206a8f93913n
+export const LAYOUT_FINGERPRINT = 0x72eb655a2e0628b1n
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
@@ -121,6 +121,7 @@ export const KEY_UTF16 = 1
 export const KEY_NUMBER = 2
 export const KEY_DIGEST = 3
 export const KEY_LONG = 4
+export const KEY_PORTABLE = 5
 export const FORM_NUMBER = 1
 export const FORM_ARRAY = 2
 export const FORM_DIGEST = 3

@@ -37,12 +37,6 @@ describe('the option engine', () => {
 })
 
 describe('what the portable engine cannot do is refused', () => {
-  test('snapshots', async () => {
-    const cache = new LocalCache({ engine: 'portable' })
-    await expect(cache.save('/nowhere/at-all')).rejects.toEqual(code('UNSUPPORTED'))
-    await expect(cache.restore('/nowhere/at-all')).rejects.toEqual(code('UNSUPPORTED'))
-  })
-
   test('more entries than a Map bears under churn', () => {
     expect(() => new LocalCache({ engine: 'portable', maxEntries: 2 ** 23 + 1 })).toThrow(
       code('OUT_OF_MEMORY'),

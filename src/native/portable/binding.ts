@@ -9,6 +9,7 @@ import type { Native } from '../binding.js'
 import { callsOf } from './calls.js'
 import { DIGEST_BYTES } from './digest.js'
 import { sessionOf } from './session.js'
+import { snapshotCallsOf } from './snapshots.js'
 import type { StagingArea } from './staging.js'
 import { unsupported } from './unsupported.js'
 import { wholeCallsOf } from './whole.js'
@@ -20,6 +21,7 @@ export function portableBinding(staging: StagingArea): Native {
     digestBytes: DIGEST_BYTES + 1,
     ...callsOf(session),
     ...wholeCallsOf(session),
+    ...snapshotCallsOf(session),
     ...REFUSED,
     unpin: () => undefined, // nothing was pinned
   }
@@ -30,12 +32,8 @@ const REFUSED = {
   copyStaged: () => refuse('getInto()'),
   getRows: () => refuse('getRows()'),
   setRows: () => refuse('setRows()'),
-  saveRecords: () => refuse('save()'),
-  sumRecords: () => refuse('a snapshot'),
-  checkRecords: () => refuse('a snapshot'),
-  restoreRecords: () => refuse('restore()'),
-  restoreShared: () => refuse('restore()'),
-  expectBytes: () => refuse('restore()'),
+  restoreShared: () => refuse('a SharedCache'),
+  expectBytes: () => refuse('a SharedCache'),
   remember: () => refuse('a SharedCache'),
   closeRegion: () => refuse('a SharedCache'),
 }

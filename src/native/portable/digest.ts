@@ -36,7 +36,7 @@ export const MARK = 1
 
 const SEEDS = [0n, 1n] as const
 /** Bytes an element, by the codes of src/key/dtype.ts. */
-const WIDTHS: readonly number[] = [0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8]
+export const WIDTHS: readonly number[] = [0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8]
 
 // The memory of the module: a state for each seed, then the input of a call.
 const STATE_BYTES = 128

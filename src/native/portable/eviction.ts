@@ -16,6 +16,7 @@ import {
   SLOT_QUEUE_PREV,
   SLOT_STAMP,
 } from '../layout.js'
+import { HEAT_MAIN } from '../record.js'
 import { Ghost } from './ghost.js'
 import { NONE, type Slots } from './slots.js'
 
@@ -93,10 +94,22 @@ export class Eviction {
     return QUEUE_SMALL
   }
 
-  enter(slot: number, queue: number): void {
+  /** What the policy knows of a slot, as a byte of record.ts. */
+  heatOf(slot: number): number {
+    const slots = this.#slots
+    const freq = slots.bytes[slots.at(slot) * 4 + SLOT_FREQ] as number
+    return slots.queue(slot) === QUEUE_MAIN ? freq | HEAT_MAIN : freq
+  }
+
+  /** Where an entry goes that comes back with such a byte. */
+  home(heat: number): number {
+    return this.#lru || (heat & HEAT_MAIN) !== 0 ? QUEUE_MAIN : QUEUE_SMALL
+  }
+
+  enter(slot: number, queue: number, freq = 0): void {
     const slots = this.#slots
     const at = slots.at(slot)
-    slots.bytes[at * 4 + SLOT_FREQ] = 0
+    slots.bytes[at * 4 + SLOT_FREQ] = freq
     slots.setQueue(slot, queue)
     if (queue === QUEUE_SMALL) {
       const seq = slots.shardWord(SHARD_HEADER_SMALL_SEQ)

@@ -7,6 +7,7 @@
  */
 import { globMatches } from '../../glob.js'
 import { FLAG_FOREIGN_CLOCK, FLAG_LRU, KEY_DIGEST, SLOT_HASH } from '../layout.js'
+import { HEAT_FREQ } from '../record.js'
 import { Eviction } from './eviction.js'
 import { hashOf } from './key-hash.js'
 import { NONE, type PortableConfig, Slots } from './slots.js'
@@ -24,6 +25,7 @@ export const INVALIDATED = 5
 const DRAINED = 8
 
 export type Key = string | number
+type Names = readonly string[] | undefined
 
 export class Store {
   readonly config: PortableConfig
@@ -95,13 +97,18 @@ export class Store {
     this.#eviction.touch(slot)
   }
 
+  /** What the policy knows of an entry, as a byte of record.ts. */
+  heatOf(slot: number): number {
+    return this.#eviction.heatOf(slot)
+  }
+
   /** Whether a slot holds an entry whose deadline has not passed. */
   isLive(slot: number, now: number): boolean {
     return this.slots.queue(slot) !== 0 && now <= this.slots.deadline(slot)
   }
 
-  /** Stores an entry. Returns its slot; `replaced` says whether a live one stood there. */
-  set(kind: number, key: Key, tags: readonly string[] | undefined, deadline: number, now: number): number {
+  /** Stores an entry. Returns its slot; `replaced` says whether a live one stood there. `heat`: of one that comes out of a file. */
+  set(kind: number, key: Key, tags: Names, deadline: number, now: number, heat?: number): number {
     this.#drain(now, DRAINED)
     const map = kind === KEY_DIGEST ? this.#digests : this.#plain
     const found = map.get(key)
@@ -115,7 +122,7 @@ export class Store {
     }
     this.replaced = false
     const hash = hashOf(key, this.#seed)
-    const queue = this.#eviction.consult(hash)
+    const queue = heat === undefined ? this.#eviction.consult(hash) : this.#eviction.home(heat)
     if (this.size >= this.config.maxEntries) this.#evict(this.#eviction.victim(now), now)
     const slot = this.#free.pop() ?? this.#keys.length
     const { slots } = this
@@ -124,7 +131,7 @@ export class Store {
     slots.setKind(slot, kind)
     slots.setDeadline(slot, deadline)
     slots.words[slots.at(slot) + SLOT_HASH / 4] = hash
-    this.#eviction.enter(slot, queue)
+    this.#eviction.enter(slot, queue, heat === undefined ? 0 : heat & HEAT_FREQ)
     if (deadline < Number.POSITIVE_INFINITY) this.#wheel.schedule(slot)
     if (tags !== undefined) this.tags.put(slot, tags)
     slots.bump(slot)
@@ -148,7 +155,7 @@ export class Store {
     return (end - from) / 2
   }
 
-  #update(slot: number, tags: readonly string[] | undefined, deadline: number): void {
+  #update(slot: number, tags: Names, deadline: number): void {
     const was = this.slots.deadline(slot)
     this.slots.setDeadline(slot, deadline)
     if (was !== deadline) this.#wheel.reschedule(slot, was)
@@ -226,10 +233,10 @@ export class Store {
     return this.#wheel.nextDue()
   }
 
-  /** Calls `each` for the live slots from `cursor` on, of `count` slots. The next cursor, NONE at the end. */
-  visit(cursor: number, count: number, now: number, each: (slot: number) => void): number {
+  /** Calls `each` for the live slots from `cursor` on, of `count` slots, until it says false. The next cursor, NONE at the end. */
+  visit(cursor: number, count: number, now: number, each: (slot: number) => boolean): number {
     const end = Math.min(cursor + count, this.#keys.length)
-    for (let slot = cursor; slot < end; slot++) if (this.isLive(slot, now)) each(slot)
+    for (let slot = cursor; slot < end; slot++) if (this.isLive(slot, now) && !each(slot)) return slot
     return end < this.#keys.length ? end : NONE
   }
 

@@ -16,7 +16,7 @@ import {
   STAGING_STATUS,
 } from '../layout.js'
 import { monotonicMs } from './clock.js'
-import { digestOfKey } from './digest-key.js'
+import { digestBytesOf, markedDigest } from './digest-key.js'
 import { OK, type Session } from './session.js'
 import { readHeader, regionBytes, SLOTS_AT, writeHeader } from './slots.js'
 import { Store } from './store.js'
@@ -156,8 +156,9 @@ export function wholeCallsOf(session: Session): Calls {
           slot,
           store.slots.seq(slot) >>> 0,
           kind,
-          kind === KEY_DIGEST ? digestOfKey(key as string) : key,
+          kind === KEY_DIGEST ? markedDigest(digestBytesOf(key as string)) : key,
         )
+        return true
       })
       words[STAGING_STATUS / 4] = OK
       words[STAGING_SLOT / 4] = next

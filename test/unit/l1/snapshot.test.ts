@@ -20,7 +20,9 @@ afterEach(async () => {
 const code = (expected: string): unknown => expect.objectContaining({ name: 'HitpathError', code: expected })
 const shared = (options = {}) => SharedCache.create<unknown>({ maxBytes: 4 * 2 ** 20, ...options })
 const local = (options = {}) => new LocalCache<unknown>({ maxEntries: 10_000, ...options })
-const makers = { LocalCache: local, SharedCache: shared } as const
+const portable = (options = {}) => local({ engine: 'portable', ...options })
+const makers = { LocalCache: local, 'portable LocalCache': portable, SharedCache: shared } as const
+const isArrayKey = (key: unknown): boolean => typeof key === 'object'
 const kinds = Object.keys(makers) as (keyof typeof makers)[]
 
 const anyKey = fc.oneof(
@@ -53,18 +55,24 @@ describe.each(kinds)('from a %s', (from) => {
           for (const [key, value, ttl, tags] of entries) a.set(key, value, { ...(ttl && { ttl }), tags })
           const saved = await a.save(file)
           expect(saved).toMatchObject({ entries: a.size, skipped: 0, bytes: statSync(file).size })
-          const b =
-            to === 'LocalCache' ? local({ maxEntries: 777 }) : shared({ maxBytes: 2 ** 20, shards: 3 })
+          const b = makers[to](to === 'SharedCache' ? { maxBytes: 2 ** 20, shards: 3 } : { maxEntries: 777 })
           const restored = await b.restore(file)
+          // The engines have other digests of arrays: such entries stay away.
+          const foreign = a.engine === b.engine ? 0 : [...a.keys()].filter(isArrayKey).length
           expect(restored).toMatchObject({
             entries: a.size,
-            restored: a.size,
+            restored: a.size - foreign,
             kept: 0,
             expired: 0,
             rejected: 0,
+            foreign,
           })
+          expect(b.size).toBe(a.size - foreign)
+          if (foreign !== 0) for (const key of [...a.keys()].filter(isArrayKey)) a.delete(key)
           for (const [key] of entries) {
             expect(b.get(key), String(key)).toEqual(a.get(key))
+            expect(b.has(key)).toBe(a.has(key))
+            if (!a.has(key)) continue
             const left = b.remainingTtl(key) as number
             if (a.remainingTtl(key) === Infinity) expect(left).toBe(Infinity)
             else expect(Math.abs(left - (a.remainingTtl(key) as number))).toBeLessThan(1000)
