@@ -312,7 +312,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'l2-many',
-    ...ratio('l2-many', 'ioredis mget', { max: 1.3 }, { max: 2.5 }),
+    ...ratio('l2-many', 'ioredis mget', { max: 1.3 }, { max: 2.1 }),
     why: 'Envelopes, decoding and promotion beside what the client itself takes for the same bytes.',
   },
   {

@@ -16,6 +16,7 @@ import {
   viewOf,
 } from '../key/ndarray.js'
 import { ArrayPayload } from './array-payload.js'
+import { isPlain, survivesUtf8 } from './plain.js'
 import { ARRAY_KIND, MAX_DEPTH, TAG, Verbatim } from './wire.js'
 
 /** msgpackr writes -0 as the integer 0. */
@@ -32,6 +33,7 @@ type Step = string | number | { readonly mapKey: unknown }
  *   nests deeper than 500 or an array exceeds 4 GiB, DETACHED when an array has lost its memory
  */
 export function lower(value: unknown): unknown {
+  if (isPlain(value)) return value
   const lowering = new Lowering()
   try {
     return lowering.lower(value)
@@ -178,11 +180,6 @@ class Lowering {
     if (Object.hasOwn(error, 'cause')) lowered.push(this.#child(error.cause, 'cause'))
     return lowered
   }
-}
-
-/** Lone surrogates become U+FFFD in UTF-8, and a reader may take a leading U+FEFF for a byte order mark. */
-function survivesUtf8(text: string): boolean {
-  return text.isWellFormed() && text.charCodeAt(0) !== 0xfeff
 }
 
 function lowerBigInt(value: bigint): unknown {

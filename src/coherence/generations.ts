@@ -57,9 +57,8 @@ export class Generations {
     this.#counters = new Int32Array(buffer ?? new ArrayBuffer(Generations.BYTES), 0, COUNTERS + 1)
   }
 
-  /** To be taken before the value is read or computed. */
-  token(name: string): Token {
-    const index = counterOf(name)
+  /** To be taken before the value is read or computed. @param index what `counterOf` says of the name, for who asks several generations */
+  token(name: string, index = counterOf(name)): Token {
     return (index * PER_COUNT + (this.#read(index) >>> 0)) as Token
   }
 
@@ -113,7 +112,7 @@ export class Generations {
 }
 
 /** FNV-1a over the UTF-16 units, then mixed down; depends on the name alone, so all threads agree. */
-function counterOf(name: string): number {
+export function counterOf(name: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
   return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 22

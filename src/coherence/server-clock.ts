@@ -59,7 +59,12 @@ export class ServerClock {
 
   /** Milliseconds by which `now()` may be wrong, drift included; Infinity before the first sample. */
   get uncertainty(): number {
-    return this.#best === undefined ? Number.POSITIVE_INFINITY : this.#looseness(this.#best, this.#now())
+    return this.uncertaintyAt(this.#now())
+  }
+
+  /** As `uncertainty`, for who has just read the clock. */
+  uncertaintyAt(nowMs: number): number {
+    return this.#best === undefined ? Number.POSITIVE_INFINITY : this.#looseness(this.#best, nowMs)
   }
 
   /** Takes in the server's time in milliseconds, asked for at `sentMs` and answered at `receivedMs`, both local monotonic. */

@@ -8,7 +8,8 @@
 import type { HitpathError } from '../errors.js'
 
 export interface PendingCall {
-  readonly dueAt: number
+  /** Of `performance.now()`. */
+  readonly began: number
   /** Undefined once the call has settled. */
   reject: ((error: HitpathError) => void) | undefined
   /** The call that began after it. */
@@ -44,7 +45,7 @@ export class DeadlineQueue {
 
   /** Begins to wait for a call. */
   add(reject: (error: HitpathError) => void): PendingCall {
-    const call: PendingCall = { dueAt: performance.now() + this.#ms, reject, next: undefined }
+    const call: PendingCall = { began: performance.now(), reject, next: undefined }
     if (this.#last === undefined) {
       this.#first = call
       if (this.#keepsAlive) this.#timer?.ref()
@@ -99,8 +100,9 @@ export class DeadlineQueue {
       this.#skipSettled()
       const call = this.#first
       if (call === undefined) break
-      if (call.dueAt > now) {
-        this.#arm(Math.max(1, call.dueAt - now))
+      const leftMs = call.began + this.#ms - now
+      if (leftMs > 0) {
+        this.#arm(Math.max(1, leftMs))
         break
       }
       call.reject?.(this.#late())

@@ -158,12 +158,6 @@ export class Keyspace {
     return joined(this.of(bucket).entry, name)
   }
 
-  /** What makes the keys of entries of one bucket. */
-  entryIn(bucket: number): (name: string) => Word {
-    const prefix = this.of(bucket).entry
-    return (name) => joined(prefix, name)
-  }
-
   lease(bucket: number, name: string): Word {
     return joined(this.of(bucket).lease, name)
   }

@@ -2,7 +2,7 @@
 import { HitpathError } from '../errors.js'
 import type { Deadlines } from './deadlines.js'
 import { isNoScript, isSplit } from './failure.js'
-import type { Word } from './names.js'
+import { encodeName, type Word } from './names.js'
 import { type AnyClient, mget } from './redis-client.js'
 import type { RedisLink } from './redis-link.js'
 import type { Script } from './scripts.js'
@@ -73,17 +73,18 @@ export class RedisCalls {
   }
 
   /**
-   * Values of `count` keys of one bucket, `key(i)` the i-th. While the slot is being moved, key by key.
+   * Values of the keys that `prefix` and each of the names make, all of one bucket. While the slot is being moved, key by key.
    *
    * @param onFound is given each piece when it comes, if there is more than one, and the places of its values
    */
-  getAll(count: number, key: (i: number) => Word, onFound?: OnFound): Promise<(Buffer | null)[]> {
+  getAll(prefix: string, names: readonly string[], onFound?: OnFound): Promise<(Buffer | null)[]> {
+    const count = names.length
     return this.#guarded(async (client) => {
-      if (count <= READ_CHUNK) return await readKeys(client, keysFrom(0, count, key))
+      if (count <= READ_CHUNK) return await readKeys(client, keysFrom(0, count, prefix, names))
       const all = new Array<Buffer | null>(count)
       const pieces: Promise<void>[] = []
       for (let from = 0; from < count; from += READ_CHUNK) {
-        const reading = readKeys(client, keysFrom(from, Math.min(from + READ_CHUNK, count), key))
+        const reading = readKeys(client, keysFrom(from, Math.min(from + READ_CHUNK, count), prefix, names))
         const taken = (values: readonly (Buffer | null)[]): void => {
           for (let i = 0; i < values.length; i++) all[from + i] = values[i] as Buffer | null
           onFound?.(values, from)
@@ -106,16 +107,16 @@ export class RedisCalls {
   }
 }
 
-function keysFrom(from: number, to: number, key: (i: number) => Word): Word[] {
-  const keys = new Array<Word>(to - from)
-  for (let i = from; i < to; i++) keys[i - from] = key(i)
+function keysFrom(from: number, to: number, prefix: string, names: readonly string[]): string[] {
+  const keys = new Array<string>(to - from)
+  for (let i = from; i < to; i++) keys[i - from] = prefix + (names[i] as string)
   return keys
 }
 
-function readKeys(client: AnyClient, keys: readonly Word[]): Promise<(Buffer | null)[]> {
+function readKeys(client: AnyClient, keys: readonly string[]): Promise<(Buffer | null)[]> {
   return mget(client, keys).catch((error: unknown) => {
     if (!isSplit(error)) throw error
-    return Promise.all(keys.map((key) => client.getBuffer(key)))
+    return Promise.all(keys.map((key) => client.getBuffer(encodeName(key))))
   })
 }
 

@@ -7,6 +7,7 @@
 
 import { describe, HitpathError } from '../errors.js'
 import type { Bytes } from '../platform.js'
+import { encodeName } from './names.js'
 
 const CONNECT_LIMIT_MS = 1000
 const BACKOFF_MS = { first: 50, longest: 2000 }
@@ -22,7 +23,7 @@ export interface RedisClient {
   call(command: string, ...args: (string | number | Bytes)[]): Promise<unknown>
   callBuffer(command: string, ...args: (string | number | Bytes)[]): Promise<unknown>
   getBuffer(key: string | Bytes): Promise<Bytes | null>
-  mgetBuffer(keys: readonly (string | Bytes)[]): Promise<(Bytes | null)[]>
+  mgetBuffer(keys?: readonly (string | Bytes)[]): Promise<(Bytes | null)[]>
   sendCommand(command: unknown): Promise<unknown>
   subscribe(channel: string): Promise<unknown>
   on(event: string, listener: (...args: never[]) => void): unknown
@@ -66,21 +67,57 @@ export function isCluster(client: AnyClient): client is ClusterClient {
   return 'nodes' in client && typeof client.nodes === 'function'
 }
 
-interface CommandClass {
-  new (name: string, args: readonly string[], options: { replyEncoding: null }): { args: readonly string[] }
+/** A command as ioredis makes and sends it. */
+interface Command {
+  args: readonly string[]
+  readonly promise: Promise<unknown>
+  /** What goes over the wire. */
+  toWritable(): string | Bytes
 }
 
 /**
- * MGET. ioredis flattens the arguments of each command that it makes, 150 ns a key: here a command that was made without any gets them. What
- * may be no string, or goes to a Cluster, takes the usual way.
+ * MGET. ioredis flattens the arguments of each command that it makes, 150 ns a key: here a command that was made without any gets them, and
+ * its text. Keys that are not all ASCII, and Clusters, take the usual way.
  */
-export function mget(client: AnyClient, keys: readonly (string | Bytes)[]): Promise<(Bytes | null)[]> {
-  const { Command } = client.constructor as { readonly Command?: CommandClass }
-  if (Command === undefined || isCluster(client) || !keys.every((key) => typeof key === 'string'))
-    return client.mgetBuffer(keys)
-  const command = new Command('mget', [], { replyEncoding: null })
+export function mget(client: AnyClient, keys: readonly string[]): Promise<(Bytes | null)[]> {
+  const text = isCluster(client) ? undefined : asciiText('mget', keys)
+  const command = text === undefined ? undefined : emptyMget(client)
+  if (text === undefined || command === undefined) return client.mgetBuffer(keys.map(encodeName))
   command.args = keys
+  command.toWritable = () => text
   return client.sendCommand(command) as Promise<(Bytes | null)[]>
+}
+
+/** Takes the place of a client where a command is to be made and not sent. */
+const UNSENT = { options: {}, sendCommand: (command: unknown) => command }
+/** What is no `mgetBuffer` of ioredis: it sends by itself, or looks for more than it is given. */
+const otherMakes = new WeakSet<object>()
+
+/** The class of commands is not to be had from a client (its `constructor` is that of events), but what makes them gives them away. */
+function emptyMget({ mgetBuffer }: AnyClient): Command | undefined {
+  if (otherMakes.has(mgetBuffer)) return undefined
+  try {
+    const made = mgetBuffer.call(UNSENT as never) as unknown as Partial<Command> | undefined
+    if (typeof made?.toWritable === 'function' && made.promise !== undefined) return made as Command
+    Promise.resolve(made).catch(() => {}) // what it sent had no keys
+  } catch {
+    // a client of another make
+  }
+  otherMakes.add(mgetBuffer)
+  return undefined
+}
+
+/**
+ * A command in RESP if all of it is ASCII, so that units are bytes: this is found out once for the whole, which is made flat once, where
+ * each key, looked at by itself, would be made flat by itself. It is half of the time.
+ */
+function asciiText(name: string, words: readonly string[]): string | undefined {
+  let text = `*${words.length + 1}\r\n$${name.length}\r\n${name}\r\n`
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string
+    text += `$${word.length}\r\n${word}\r\n`
+  }
+  return Buffer.byteLength(text) === text.length ? text : undefined
 }
 
 /** What the user's client puts before keys: it must become part of ours, which are also patterns and arguments. */

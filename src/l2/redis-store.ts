@@ -7,7 +7,7 @@
  * L2_TIMEOUT with nothing done; reads go on.
  */
 import type { Bytes, Signal } from '../platform.js'
-import { checkNamespace, Keyspace, type Word } from './names.js'
+import { checkNamespace, Keyspace } from './names.js'
 import { chunked, grouped, RedisCalls } from './redis-calls.js'
 import type { RedisClient } from './redis-client.js'
 import { hottestNames } from './redis-hottest.js'
@@ -97,13 +97,13 @@ export class RedisStore implements L2Store {
   /** In pieces of 128 names that are under way together: `onFound` sees each when it comes, if a bucket has more than one. */
   async getMany(names: readonly string[], onFound?: OnFound): Promise<(Bytes | null)[]> {
     if (names.length === 0) return []
-    if (this.buckets === 1) return this.#calls.getAll(names.length, this.#entryOf(0, names), onFound)
+    if (this.buckets === 1) return this.#calls.getAll(this.#keys.of(0).entry, names, onFound)
     return this.#spread(
       names,
       (name) => this.bucketOf(name),
       (bucket, mine, places) => {
         const found: OnFound | undefined = onFound && ((values, from) => onFound(values, from, places))
-        return this.#calls.getAll(mine.length, this.#entryOf(bucket, mine), found)
+        return this.#calls.getAll(this.#keys.of(bucket).entry, mine, found)
       },
     )
   }
@@ -284,11 +284,6 @@ export class RedisStore implements L2Store {
   /** Calls back when `nodes()` may have changed; returns how to stop. */
   watchNodes(changed: () => void): () => void {
     return this.#shared.link.watch(changed)
-  }
-
-  #entryOf(bucket: number, names: readonly string[]): (i: number) => Word {
-    const keyOf = this.#keys.entryIn(bucket)
-    return (i) => keyOf(names[i] as string)
   }
 
   /** Runs `act` for the items of each bucket at once and puts the results in the order of the items. */

@@ -186,10 +186,10 @@ export class Recorder {
 
   // ---- misses ----
 
-  missedL1(reason: L1Miss, name: string, now: number): void {
+  missedL1(reason: L1Miss, name: string, clock: { now(): number }): void {
     this.l1Misses[reason]++
     if (this.#every === 0) return
-    if (reason === 'absent' || reason === 'expired') this.fates?.missed(name, now)
+    if (reason === 'absent' || reason === 'expired') this.fates?.missed(name, clock.now())
     if (--this.#missesUntilSample > 0) return
     this.#missesUntilSample = this.gap()
     this.asked(name.startsWith('s') ? name.slice(1) : name, name.startsWith('s'))

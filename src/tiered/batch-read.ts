@@ -34,6 +34,8 @@ export class BatchRead<V> {
   readonly #freshUntil: Float64Array
   readonly #generations: Tokens | undefined
   readonly #ownWrites: Tokens | undefined
+  /** Names that are not judged yet. */
+  #open: number
   #ended = false
 
   /** Takes the tokens: it must be made before anything is read. */
@@ -43,6 +45,7 @@ export class BatchRead<V> {
     this.names = names
     this.values = new Array<V | undefined>(names.length).fill(undefined)
     this.#freshUntil = new Float64Array(names.length).fill(UNKNOWN)
+    this.#open = names.length
     if (!policy.l1 || !policy.l2 || core.l2 === undefined) return
     this.#named = named
     this.#generations = tokensOf(names, core.generations)
@@ -62,12 +65,13 @@ export class BatchRead<V> {
   /** The name waits to be written: what the second tier has of it is not to be believed. */
   refuse(place: number): void {
     this.#core.recorder.missedL2('queued')
-    this.#freshUntil[place] = ABSENT
+    this.#judge(place, ABSENT)
   }
 
   /** The places of what `take` could not judge. */
   left(): number[] {
     const places: number[] = []
+    if (this.#open === 0) return places
     for (let i = 0; i < this.names.length; i++) {
       if (Number.isNaN(this.#freshUntil[i])) places.push(i)
     }
@@ -76,7 +80,7 @@ export class BatchRead<V> {
 
   /** Judges what needs no other answer. `values[i]` is that of the name at `from + i`, or at `places[from + i]`. */
   readonly take = (values: readonly (Bytes | null)[], from: number, places?: readonly number[]): void => {
-    if (this.#ended) return
+    if (this.#ended || this.#open === 0) return
     const core = this.#core
     const own = ownsArrays(core as Core<unknown>, this.#policy)
     const offset = core.serverOffset
@@ -105,7 +109,7 @@ export class BatchRead<V> {
     }
     core.counters.l2Hits++
     this.values[place] = entryValue(entry)
-    this.#freshUntil[place] = entry.freshUntil
+    this.#judge(place, entry.freshUntil)
     const named = this.#named?.[place]
     if (named === undefined) return
     const token = tokenAt(this.#generations as Tokens, place)
@@ -124,7 +128,7 @@ export class BatchRead<V> {
     else if (this.#named === undefined) {
       core.counters.l2Hits++
       this.values[place] = value
-      this.#freshUntil[place] = envelopes.freshUntil - offset
+      this.#judge(place, envelopes.freshUntil - offset)
     } else this.settle(place, entryOfArray(value, offset))
   }
 
@@ -133,9 +137,15 @@ export class BatchRead<V> {
     if (head !== undefined && head.tags.length === 0) this.settle(place, believed(this.#core, bytes, head))
   }
 
+  /** Once for each name. */
+  #judge(place: number, freshUntil: number): void {
+    this.#freshUntil[place] = freshUntil
+    this.#open--
+  }
+
   #absent(place: number): void {
     this.#core.counters.l2Misses++
-    this.#freshUntil[place] = ABSENT
+    this.#judge(place, ABSENT)
   }
 }
 

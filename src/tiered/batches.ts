@@ -109,7 +109,7 @@ export class Batches<V> {
         places.push(i)
         // The name is for whoever samples.
         const name = core.recorder.every === 0 ? '' : core.names.named(keys[i] as K).name
-        core.recorder.missedL1(missReason(core, entry), name, core.time.now())
+        core.recorder.missedL1(missReason(core, entry), name, core.time)
       }
     }
     return places

@@ -49,10 +49,9 @@ export class Guard {
     const permit = breaker.tryAcquire()
     if (permit === undefined) return Promise.reject(breaker.refusal())
     const queue = timeoutMs === Infinity ? this.#untimed : this.#timed
-    const began = performance.now()
     return new Promise<T>((resolve, reject) => {
       const pending = queue.add((error) => {
-        this.#recorder.askedL2(performance.now() - began)
+        this.#recorder.askedL2(performance.now() - pending.began)
         breaker.settled(permit, error)
         reject(error)
       })
@@ -60,14 +59,14 @@ export class Guard {
         (value) => {
           if (pending.reject === undefined) return
           queue.settle(pending)
-          this.#recorder.askedL2(performance.now() - began)
+          this.#recorder.askedL2(performance.now() - pending.began)
           breaker.succeeded(permit)
           resolve(value)
         },
         (error: unknown) => {
           if (pending.reject === undefined) return
           queue.settle(pending)
-          this.#recorder.askedL2(performance.now() - began)
+          this.#recorder.askedL2(performance.now() - pending.began)
           const ours = asHitpathError(error)
           breaker.settled(permit, ours)
           reject(ours)

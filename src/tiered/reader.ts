@@ -6,7 +6,7 @@
  */
 import { type EnvelopeHeader, readHeader } from '../codec/envelope.js'
 import { decodeValue } from '../codec/value.js'
-import type { Token } from '../coherence/generations.js'
+import { counterOf, type Token } from '../coherence/generations.js'
 import type { TagState } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
 import type { L2Store } from '../l2/store.js'
@@ -45,8 +45,9 @@ export class Reader<V> {
       core.ownWrites.unchanged(under.ownWrites)
     )
       return under.entry
-    const token = core.generations.token(name)
-    const ownWrites = core.ownWrites.token(name)
+    const counter = counterOf(name)
+    const token = core.generations.token(name, counter)
+    const ownWrites = core.ownWrites.token(name, counter)
     const entry = this.#read(named, policy, token, ownWrites)
     core.reads.set(name, { token, ownWrites, entry })
     return entry

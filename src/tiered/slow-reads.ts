@@ -57,7 +57,7 @@ export class SlowReads<V> {
   ): Promise<V | undefined> {
     const core = this.#core
     const named = core.names.named(key)
-    core.recorder.missedL1(missReason(core, entry), named.name, core.time.now())
+    core.recorder.missedL1(missReason(core, entry), named.name, core.time)
     const read = await this.#reader.read(named, this.#policies.of(options))
     const found = read !== undefined && core.time.now() <= read.freshUntil
     this.#told(named, found)
@@ -120,7 +120,7 @@ export class SlowReads<V> {
     present: Entry<V> | undefined,
   ): Promise<V | undefined> {
     const core = this.#core
-    core.recorder.missedL1(missReason(core, present), named.name, core.time.now())
+    core.recorder.missedL1(missReason(core, present), named.name, core.time)
     const tags = options?.tags === undefined ? NO_TAGS : tagList(options.tags)
     const { signal } = options ?? {}
     if (signal?.aborted === true) {

@@ -46,14 +46,15 @@ export class Start {
     const core = this.#core
     core.refuseClosed()
     if (!this.#hasWaited || !core.serverClock.known || !core.epochKnown) return false
-    const since = core.time.now() - this.#sampledAt
-    if (since > RESAMPLE_MS || (since > RESAMPLE_SOON_MS && this.#isDoubtful)) this.#resample()
+    const now = core.time.now()
+    const since = now - this.#sampledAt
+    if (since > RESAMPLE_MS || (since > RESAMPLE_SOON_MS && this.#isDoubtful(now))) this.#resample()
     return true
   }
 
-  get #isDoubtful(): boolean {
+  #isDoubtful(now: number): boolean {
     const { counters, serverClock } = this.#core
-    return counters.errors !== this.#errors || serverClock.uncertainty > VAGUE_MS
+    return counters.errors !== this.#errors || serverClock.uncertaintyAt(now) > VAGUE_MS
   }
 
   /** Reads the epoch, once for all who ask now. */
