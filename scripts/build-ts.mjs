@@ -21,12 +21,13 @@ import {
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { divide } from './late-chunks.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const stamp = join(root, 'dist', '.stamp')
 const staged = join(root, 'build-ts', String(process.pid))
 
-const inputs = ['src', 'tsconfig.json', 'package.json', 'scripts/build-ts.mjs']
+const inputs = ['src', 'tsconfig.json', 'package.json', 'scripts/build-ts.mjs', 'scripts/late-chunks.mjs']
 if (newest(inputs) <= modifiedMs(stamp)) process.exit(0)
 
 /** Entries of the package, by the name of their file. */
@@ -58,11 +59,16 @@ const LAZY_BUILTINS = [
 const startedMs = Date.now()
 compile('esm', 'module')
 compile('cjs', 'commonjs')
+const compiled = join(staged, 'esm', 'out')
 for (const [name, source] of Object.entries(entries)) {
-  await bundle('esm', name, source, [builtins()])
-  await bundle('cjs', name, source, [builtins(), { name: 'here', resolveId: hereOfCommonJs }])
+  const late = name === 'index' ? divide(compiled, source) : undefined
+  const plugins = late === undefined ? [builtins()] : [late.entryPlugin, builtins()]
+  await bundle('esm', name, join(compiled, source), plugins)
+  await bundle('cjs', name, join(compiled, source), [...plugins, { name: 'here', resolveId: hereOfCommonJs }])
+  for (const { name, entry, plugin, banner, footer } of late?.chunks ?? [])
+    await bundle('cjs', name, entry, [plugin, builtins()], { banner, footer })
 }
-for (const [name, source] of Object.entries(programs)) await bundle('esm', name, source, [builtins()])
+for (const [name, source] of Object.entries(programs)) await bundle('esm', name, join(compiled, source), [builtins()])
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(join(staged, 'dist'), join(root, 'dist'))
 rmSync(staged, { recursive: true, force: true })
@@ -94,10 +100,10 @@ function compile(flavour, type) {
   writeJson(join(staged, 'dist', flavour, 'package.json'), { type })
 }
 
-async function bundle(format, name, source, plugins) {
+async function bundle(format, name, input, plugins, wrapper = {}) {
   try {
     const build = await rolldown({
-      input: { [name]: join(staged, 'esm', 'out', source) },
+      input: { [name]: input },
       platform: 'node',
       external: (id) => !/^(node:|\0|\.|\/|[A-Za-z]:)/.test(id),
       plugins,
@@ -109,6 +115,7 @@ async function bundle(format, name, source, plugins) {
       exports: 'named',
       comments: COMMENTS,
       chunkFileNames,
+      ...wrapper,
     }
     await build.write(output)
     if (format === 'esm' && name in entries) aliasExports(join(staged, 'dist', format, `${name}.js`))
