@@ -42,11 +42,12 @@ const programs = { cli: 'cli/main.js', 'cli-bench': 'cli/bench/contender.js' }
 
 const COMMENTS = { annotation: true, jsdoc: false, legal: false }
 
-/** Modules of Node that it does not load by itself when it starts. Only functions may be imported from them. */
+/** Modules of Node that it does not load by itself when it starts, or whose first use takes long. Only functions may be imported from them. */
 const LAZY_BUILTINS = [
   'node:child_process',
   'node:crypto',
   'node:fs/promises',
+  'node:module',
   'node:net',
   'node:os',
   'node:readline',
@@ -60,13 +61,13 @@ const startedMs = Date.now()
 compile('esm', 'module')
 compile('cjs', 'commonjs')
 const compiled = join(staged, 'esm', 'out')
+const contracts = new Map()
 for (const [name, source] of Object.entries(entries)) {
-  const late = name === 'index' ? divide(compiled, source) : undefined
-  const plugins = late === undefined ? [builtins()] : [late.entryPlugin, builtins()]
+  const { entryPlugin, chunks } = divide(compiled, source, entries.index)
+  const plugins = [entryPlugin, builtins()]
   await bundle('esm', name, join(compiled, source), plugins)
   await bundle('cjs', name, join(compiled, source), [...plugins, { name: 'here', resolveId: hereOfCommonJs }])
-  for (const { name, entry, plugin, banner, footer } of late?.chunks ?? [])
-    await bundle('cjs', name, entry, [plugin, builtins()], { banner, footer })
+  for (const chunk of chunks) await bundleChunk(chunk)
 }
 for (const [name, source] of Object.entries(programs)) await bundle('esm', name, join(compiled, source), [builtins()])
 rmSync(join(root, 'dist'), { recursive: true, force: true })
@@ -118,11 +119,21 @@ async function bundle(format, name, input, plugins, wrapper = {}) {
       ...wrapper,
     }
     await build.write(output)
-    if (format === 'esm' && name in entries) aliasExports(join(staged, 'dist', format, `${name}.js`))
+    const file = join(staged, 'dist', format, `${name}.js`)
+    if (format === 'esm' && name in entries) aliasExports(file)
+    escapeUnicode(file)
     await build.close()
   } catch (error) {
     fail(`the ${format} bundle of ${name} failed: ${error.message}`)
   }
+}
+
+/** Entries that have a chunk in common hand it the same modules, so it is written once. */
+async function bundleChunk({ name, entry, contract, plugin, banner, footer }) {
+  const known = contracts.get(name)
+  if (known === undefined) await bundle('cjs', name, entry, [plugin, builtins()], { banner, footer })
+  else if (known !== contract) fail(`the chunk ${name} is not the same for all entries`)
+  contracts.set(name, contract)
 }
 
 /**
@@ -137,6 +148,12 @@ function aliasExports(path) {
   const aliases = names.map(([local]) => `const exported_${local} = ${local};`).join('\n')
   const list = names.map(([local, name = local]) => `exported_${local} as ${name}`).join(', ')
   writeFileSync(path, code.replace(statement[0], `${aliases}\nexport { ${list} };\n`))
+}
+
+/** V8 holds and reads a file with one character beyond Latin-1 as UTF-16, which takes it a twentieth longer. */
+function escapeUnicode(path) {
+  const code = readFileSync(path, 'utf8')
+  writeFileSync(path, code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`))
 }
 
 /**
@@ -176,8 +193,8 @@ function builtins() {
   }
 }
 
-function hereOfCommonJs(id, importer) {
-  return id === './here.js' ? join(dirname(importer), 'here-cjs.js') : undefined
+function hereOfCommonJs(id) {
+  return /[\\/]here\.js$/.test(id) ? join(compiled, 'native', 'here-cjs.js') : undefined
 }
 
 function fail(sentence) {

@@ -14,28 +14,35 @@ const LATE = {
   tiers: /^(config|l2|observe|serving|tiered)\/(?!policies\.)/,
 }
 
+const LATE_JS = 'native/late.js'
+
 /**
  * @param out the compiled modules
  * @param entry name of the module that users import, in `out`
- * @returns the plugin for the bundle of the entry, and for each chunk its name, the source of a module that exports it, and its plugin
+ * @param main the entry whose modules decide what all entries hand to a chunk, so that one file serves them all
+ * @returns the plugin for the bundle of the entry, and what each chunk is bundled from; the same `contract` means the same chunk
  */
-export function divide(out, entry) {
+export function divide(out, entry, main) {
   const modules = readModules(out)
-  const eager = reach(modules, [entry], (path) => chunkOf(path) === undefined)
-  const wanted = new Map(Object.keys(LATE).map((name) => [name, new Map()]))
+  const isEager = (path) => chunkOf(path) === undefined
+  const eager = reach(modules, [entry], isEager)
+  const handed = reach(modules, [main], isEager)
+  const wanted = new Map()
   for (const path of eager) {
     for (const { target, names } of modules.get(path)) {
+      const chunk = chunkOf(target)
       if (eager.has(target)) continue
-      const late = wanted.get(chunkOf(target))
+      if (!wanted.has(chunk)) wanted.set(chunk, new Map())
+      const late = wanted.get(chunk)
       late.set(target, new Set([...(late.get(target) ?? []), ...names]))
     }
   }
   const chunks = [...wanted].map(([name, late]) => ({
     name,
     late,
-    common: commonModules(modules, eager, [...late.keys()]),
+    common: commonModules(modules, handed, [...late.keys()]),
   }))
-  return { entryPlugin: entryPlugin(out, eager, chunks), chunks: chunks.map((chunk) => parts(out, chunk)) }
+  return { entryPlugin: entryPlugin(out, chunks), chunks: chunks.map((chunk) => chunkBundle(out, chunk)) }
 }
 
 function chunkOf(path) {
@@ -72,24 +79,26 @@ function reach(modules, from, may) {
 }
 
 /** What a chunk takes from modules of the entry: names by module. */
-function commonModules(modules, eager, from) {
+function commonModules(modules, handed, from) {
   const common = new Map()
-  for (const path of reach(modules, from, (path) => !eager.has(path))) {
+  for (const path of reach(modules, from, (path) => !handed.has(path))) {
     for (const { target, names } of modules.get(path)) {
-      if (eager.has(target)) common.set(target, new Set([...(common.get(target) ?? []), ...names]))
+      if (handed.has(target)) common.set(target, new Set([...(common.get(target) ?? []), ...names]))
     }
   }
   return common
 }
 
 /** In the bundle of the entry, late modules are stand-ins. */
-function entryPlugin(out, eager, chunks) {
-  const sources = new Map([['\0late', lateModule(out, chunks)]])
-  for (const { name, late } of chunks) {
+function entryPlugin(out, chunks) {
+  const sources = new Map()
+  for (const { name, late, common } of chunks) {
+    const chunk = `\0late/${name}`
+    sources.set(chunk, chunkModule(out, name, common))
     for (const [path, names] of late) {
-      const lines = [...names].map((exported) => standIn(path, name, exported))
-      const imports = `import { ${name} } from '\0late'; import { lateClass } from '${join(out, 'native/late.js')}'`
-      sources.set(`\0late/${path}`, [imports, ...lines].join('\n'))
+      const lines = [...names].map((exported) => standIn(path, exported))
+      const imports = `import { load } from '\\0late/${name}'; import { lateClass } from ${quoted(out, LATE_JS)}`
+      sources.set(`${chunk}/${path}`, [imports, ...lines].join('\n'))
     }
   }
   return {
@@ -97,44 +106,41 @@ function entryPlugin(out, eager, chunks) {
     resolveId(id, importer) {
       if (sources.has(id)) return id
       const path = pathOf(out, id, importer)
-      return path !== undefined && sources.has(`\0late/${path}`) ? `\0late/${path}` : undefined
+      const standIn = `\0late/${path && chunkOf(path)}/${path}`
+      return sources.has(standIn) ? standIn : undefined
     },
     load: (id) => sources.get(id),
   }
 }
 
-function standIn(path, chunk, name) {
-  if (/^[A-Z].*[a-z]/.test(name)) {
-    return `export const ${name} = /*#__PURE__*/ lateClass(() => ${chunk}().${name})`
-  }
+function standIn(path, name) {
+  if (/^[A-Z].*[a-z]/.test(name)) return `export const ${name} = /*#__PURE__*/ lateClass(() => load().${name})`
   if (/^[A-Z]/.test(name)) throw new Error(`${name} of ${path}: neither class nor function, so it cannot be late`)
-  return `export const ${name} = (...args) => ${chunk}().${name}(...args)`
+  return `export const ${name} = (...args) => load().${name}(...args)`
 }
 
-/** Exports for each chunk what loads it, with the modules that it shares. */
-function lateModule(out, chunks) {
-  const lines = [`import { lateChunk } from '${join(out, 'native/late.js')}'`]
-  for (const { name, common } of chunks) {
-    const fields = [...common].map(([path, names], at) => {
-      const members = [...names].map((exported) => [exported, `${name}_${at}_${exported}`])
-      const list = members.map(([exported, local]) => `${exported} as ${local}`).join(', ')
-      lines.push(`import { ${list} } from '${join(out, path)}'`)
-      return `'${path}': { ${members.map((pair) => pair.join(': ')).join(', ')} }`
-    })
-    lines.push(
-      `export const ${name} = /*#__PURE__*/ lateChunk('dist/cjs/${name}.js', () => ({ ${fields.join(', ')} }))`,
-    )
-  }
-  return lines.join('\n')
+/** What loads a chunk: one module for each, for a chunk may be needed while modules that another one takes are still being run. */
+function chunkModule(out, chunk, common) {
+  const imports = [`import { lateChunk } from ${quoted(out, LATE_JS)}`]
+  const fields = [...common].map(([path, names], at) => {
+    const members = [...names].map((name) => [name, `common_${at}_${name}`])
+    const list = members.map(([name, local]) => `${name} as ${local}`).join(', ')
+    imports.push(`import { ${list} } from ${quoted(out, path)}`)
+    return `'${path}': { ${members.map((pair) => pair.join(': ')).join(', ')} }`
+  })
+  const file = `dist/cjs/${chunk}.js`
+  const load = `export const load = /*#__PURE__*/ lateChunk('${file}', () => ({ ${fields.join(', ')} }))`
+  return [...imports, load].join('\n')
 }
 
 /** What a chunk is bundled from: its modules, with those of the entry out of the argument of the function that the file exports. */
-function parts(out, { name, late, common }) {
-  const lines = [...late].map(([path, names]) => `export { ${[...names].join(', ')} } from '${join(out, path)}'`)
+function chunkBundle(out, { name, late, common }) {
+  const lines = [...late].map(([path, names]) => `export { ${[...names].join(', ')} } from ${quoted(out, path)}`)
   const entry = `\0chunk/${name}`
   return {
     name,
     entry,
+    contract: JSON.stringify([...late, ...common].map(([path, names]) => [path, ...[...names].sort()]).sort()),
     banner: 'module.exports = (function (common) {\n"use strict";\nconst exports = {};',
     footer: 'return exports;\n});',
     plugin: {
@@ -154,9 +160,13 @@ function parts(out, { name, late, common }) {
   }
 }
 
+function quoted(out, path) {
+  return JSON.stringify(join(out, path))
+}
+
 /** A compiled module, as it is named in `out`. */
 function pathOf(out, id, importer) {
   if (!id.startsWith('.') && !id.startsWith(out)) return undefined
-  const path = id.startsWith('.') ? join(dirname(importer), id) : id
+  const path = id.startsWith('.') ? join(dirname(importer), id) : join(id)
   return path.startsWith(out) ? path.slice(out.length + 1).replaceAll('\\', '/') : undefined
 }

@@ -7,9 +7,8 @@
  *
  * Cost: nothing for instances and their methods, which are those of the class itself; about a microsecond for `new`.
  */
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { packageRoot } from './here.js'
+import { packageRoot, requireFile } from './here.js'
 
 type Class = abstract new (...args: never[]) => object
 
@@ -20,9 +19,7 @@ type Class = abstract new (...args: never[]) => object
 export function lateChunk<T>(file: string, common: () => object): () => T {
   let chunk: T | undefined
   return () => {
-    chunk ??= (createRequire(join(packageRoot, 'package.json'))(`./${file}`) as (common: object) => T)(
-      common(),
-    )
+    chunk ??= (requireFile(join(packageRoot, file)) as (common: object) => T)(common())
     return chunk
   }
 }
