@@ -69,7 +69,8 @@ for (const [name, source] of Object.entries(entries)) {
   await bundle('cjs', name, join(compiled, source), [...plugins, { name: 'here', resolveId: hereOfCommonJs }])
   for (const chunk of chunks) await bundleChunk(chunk)
 }
-for (const [name, source] of Object.entries(programs)) await bundle('esm', name, join(compiled, source), [builtins()])
+for (const [name, source] of Object.entries(programs))
+  await bundle('esm', name, join(compiled, source), [builtins()])
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(join(staged, 'dist'), join(root, 'dist'))
 rmSync(staged, { recursive: true, force: true })
@@ -153,7 +154,10 @@ function aliasExports(path) {
 /** V8 holds and reads a file with one character beyond Latin-1 as UTF-16, which takes it a twentieth longer. */
 function escapeUnicode(path) {
   const code = readFileSync(path, 'utf8')
-  writeFileSync(path, code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`))
+  writeFileSync(
+    path,
+    code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
 }
 
 /**

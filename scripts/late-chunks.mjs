@@ -29,15 +29,14 @@ export function divide(out, entry, main) {
   const handed = reach(modules, [main], isEager)
   const wanted = new Map()
   for (const path of eager) {
-    for (const { target, names } of modules.get(path)) {
-      const chunk = chunkOf(target)
-      if (eager.has(target)) continue
-      if (!wanted.has(chunk)) wanted.set(chunk, new Map())
-      const late = wanted.get(chunk)
-      late.set(target, new Set([...(late.get(target) ?? []), ...names]))
+    for (const imported of modules.get(path)) {
+      if (eager.has(imported.target)) continue
+      const chunk = chunkOf(imported.target)
+      if (!wanted.has(chunk)) wanted.set(chunk, new Border())
+      wanted.get(chunk).add(path, imported)
     }
   }
-  const chunks = [...wanted].map(([name, late]) => ({
+  const chunks = [...wanted].map(([name, { modules: late }]) => ({
     name,
     late,
     common: commonModules(modules, handed, [...late.keys()]),
@@ -57,13 +56,26 @@ function readModules(out) {
 }
 
 function importsOf(path, code) {
-  return [...code.matchAll(/^(?:import|export) \{([^}]*)\} from '(\.[^']+)'/gm)].map(([, list, source]) => ({
+  const statements = code.matchAll(/^(?:import|export) (?:(\{[^}]*\}|\*[^']*?) from )?'(\.[^']+)'/gm)
+  return [...statements].map(([, what = '*', source]) => ({
     target: posix.join(posix.dirname(path), source),
-    names: list
-      .split(',')
-      .map((name) => name.trim().split(' as ')[0])
-      .filter((name) => name !== ''),
+    names: what.startsWith('{') ? namesOf(what.slice(1, -1)) : ['*'],
   }))
+}
+
+function namesOf(list) {
+  const names = list.split(',').map((name) => name.trim().split(' as ')[0])
+  return names.filter((name) => name !== '')
+}
+
+/** By module, what others import of it across the border between an entry and a chunk. */
+class Border {
+  modules = new Map()
+
+  add(path, { target, names }) {
+    if (names.includes('*')) throw new Error(`${path}: what is imported of ${target} must be named`)
+    this.modules.set(target, new Set([...(this.modules.get(target) ?? []), ...names]))
+  }
 }
 
 /** All modules that these import, these included. */
@@ -80,13 +92,11 @@ function reach(modules, from, may) {
 
 /** What a chunk takes from modules of the entry: names by module. */
 function commonModules(modules, handed, from) {
-  const common = new Map()
+  const common = new Border()
   for (const path of reach(modules, from, (path) => !handed.has(path))) {
-    for (const { target, names } of modules.get(path)) {
-      if (handed.has(target)) common.set(target, new Set([...(common.get(target) ?? []), ...names]))
-    }
+    for (const imported of modules.get(path)) if (handed.has(imported.target)) common.add(path, imported)
   }
-  return common
+  return common.modules
 }
 
 /** In the bundle of the entry, late modules are stand-ins. */
@@ -114,8 +124,10 @@ function entryPlugin(out, chunks) {
 }
 
 function standIn(path, name) {
-  if (/^[A-Z].*[a-z]/.test(name)) return `export const ${name} = /*#__PURE__*/ lateClass(() => load().${name})`
-  if (/^[A-Z]/.test(name)) throw new Error(`${name} of ${path}: neither class nor function, so it cannot be late`)
+  if (/^[A-Z].*[a-z]/.test(name))
+    return `export const ${name} = /*#__PURE__*/ lateClass(() => load().${name})`
+  if (/^[A-Z]/.test(name))
+    throw new Error(`${name} of ${path}: neither class nor function, so it cannot be late`)
   return `export const ${name} = (...args) => load().${name}(...args)`
 }
 
@@ -135,12 +147,16 @@ function chunkModule(out, chunk, common) {
 
 /** What a chunk is bundled from: its modules, with those of the entry out of the argument of the function that the file exports. */
 function chunkBundle(out, { name, late, common }) {
-  const lines = [...late].map(([path, names]) => `export { ${[...names].join(', ')} } from ${quoted(out, path)}`)
+  const lines = [...late].map(
+    ([path, names]) => `export { ${[...names].join(', ')} } from ${quoted(out, path)}`,
+  )
   const entry = `\0chunk/${name}`
   return {
     name,
     entry,
-    contract: JSON.stringify([...late, ...common].map(([path, names]) => [path, ...[...names].sort()]).sort()),
+    contract: JSON.stringify(
+      [...late, ...common].map(([path, names]) => [path, ...[...names].sort()]).sort(),
+    ),
     banner: 'module.exports = (function (common) {\n"use strict";\nconst exports = {};',
     footer: 'return exports;\n});',
     plugin: {

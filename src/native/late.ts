@@ -24,7 +24,7 @@ export function lateChunk<T>(file: string, common: () => object): () => T {
   }
 }
 
-/** What stands for a class until somebody uses it, and for its constructor afterwards. */
+/** What stands for a class until somebody uses it, and for its constructor afterwards. Static fields are copied: they must not change. */
 export function lateClass<T extends Class>(load: () => T): T {
   // A plain function, for a class would come with a prototype that cannot be replaced by that of the real one.
   const stand = function late() {} as unknown as T
