@@ -5,7 +5,7 @@
  * Always true: a late class is one class, whoever asks for it and whenever; what stands for it is what users see as its instances'
  * `constructor`, extend, and ask `instanceof`.
  *
- * Cost: nothing for instances and their methods, which are those of the class itself; about a microsecond for `new`.
+ * Cost: nothing for instances and their methods, which are those of the class itself; 50 ns for `new`, half a microsecond for `instanceof`.
  */
 import { join } from 'node:path'
 import { packageRoot, requireFile } from './here.js'
