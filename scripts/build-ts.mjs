@@ -1,6 +1,6 @@
 /**
- * Builds src/ into dist/esm and dist/cjs: one file of code for each entry of the package, and declarations. Does nothing when dist/ is newer
- * than every input.
+ * Builds src/ into dist/esm and dist/cjs: one file of code for each entry of the package, what they load late (late-chunks.mjs), and
+ * declarations. Does nothing when dist/ is newer than every input.
  *
  * One file, because V8 takes a module's own constants for constants, addresses included, but reads what it imports anew at each
  * use: a hit by a number took 114 ns in separate files and 96 ns in one. Declarations are compiled twice, since a package.json
@@ -21,12 +21,13 @@ import {
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { divide } from './late-chunks.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const stamp = join(root, 'dist', '.stamp')
 const staged = join(root, 'build-ts', String(process.pid))
 
-const inputs = ['src', 'tsconfig.json', 'package.json', 'scripts/build-ts.mjs']
+const inputs = ['src', 'tsconfig.json', 'package.json', 'scripts/build-ts.mjs', 'scripts/late-chunks.mjs']
 if (newest(inputs) <= modifiedMs(stamp)) process.exit(0)
 
 /** Entries of the package, by the name of their file. */
@@ -41,11 +42,15 @@ const programs = { cli: 'cli/main.js', 'cli-bench': 'cli/bench/contender.js' }
 
 const COMMENTS = { annotation: true, jsdoc: false, legal: false }
 
-/** Modules of Node that it does not load by itself when it starts. Only functions may be imported from them. */
+/**
+ * Modules of Node that it does not load by itself when it starts, or whose first use takes long. Only functions may be imported from
+ * them.
+ */
 const LAZY_BUILTINS = [
   'node:child_process',
   'node:crypto',
   'node:fs/promises',
+  'node:module',
   'node:net',
   'node:os',
   'node:readline',
@@ -58,11 +63,17 @@ const LAZY_BUILTINS = [
 const startedMs = Date.now()
 compile('esm', 'module')
 compile('cjs', 'commonjs')
+const compiled = join(staged, 'esm', 'out')
+const contracts = new Map()
 for (const [name, source] of Object.entries(entries)) {
-  await bundle('esm', name, source, [builtins()])
-  await bundle('cjs', name, source, [builtins(), { name: 'here', resolveId: hereOfCommonJs }])
+  const { entryPlugin, chunks } = divided(source)
+  const plugins = [entryPlugin, builtins()]
+  await bundle('esm', name, join(compiled, source), plugins)
+  await bundle('cjs', name, join(compiled, source), [...plugins, { name: 'here', resolveId: hereOfCommonJs }])
+  for (const chunk of chunks) await bundleChunk(chunk)
 }
-for (const [name, source] of Object.entries(programs)) await bundle('esm', name, source, [builtins()])
+for (const [name, source] of Object.entries(programs))
+  await bundle('esm', name, join(compiled, source), [builtins()])
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(join(staged, 'dist'), join(root, 'dist'))
 rmSync(staged, { recursive: true, force: true })
@@ -94,10 +105,10 @@ function compile(flavour, type) {
   writeJson(join(staged, 'dist', flavour, 'package.json'), { type })
 }
 
-async function bundle(format, name, source, plugins) {
+async function bundle(format, name, input, plugins, wrapper = {}) {
   try {
     const build = await rolldown({
-      input: { [name]: join(staged, 'esm', 'out', source) },
+      input: { [name]: input },
       platform: 'node',
       external: (id) => !/^(node:|\0|\.|\/|[A-Za-z]:)/.test(id),
       plugins,
@@ -109,13 +120,32 @@ async function bundle(format, name, source, plugins) {
       exports: 'named',
       comments: COMMENTS,
       chunkFileNames,
+      ...wrapper,
     }
     await build.write(output)
-    if (format === 'esm' && name in entries) aliasExports(join(staged, 'dist', format, `${name}.js`))
+    const file = join(staged, 'dist', format, `${name}.js`)
+    if (format === 'esm' && name in entries) aliasExports(file)
+    escapeUnicode(file)
     await build.close()
   } catch (error) {
     fail(`the ${format} bundle of ${name} failed: ${error.message}`)
   }
+}
+
+function divided(source) {
+  try {
+    return divide(compiled, source, entries.index)
+  } catch (error) {
+    return fail(error.message)
+  }
+}
+
+/** Entries that have a chunk in common hand it the same modules, so it is written once. */
+async function bundleChunk({ name, entry, contract, plugin, banner, footer }) {
+  const known = contracts.get(name)
+  if (known === undefined) await bundle('cjs', name, entry, [plugin, builtins()], { banner, footer })
+  else if (known !== contract) fail(`the chunk ${name} is not the same for all entries`)
+  contracts.set(name, contract)
 }
 
 /**
@@ -130,6 +160,15 @@ function aliasExports(path) {
   const aliases = names.map(([local]) => `const exported_${local} = ${local};`).join('\n')
   const list = names.map(([local, name = local]) => `exported_${local} as ${name}`).join(', ')
   writeFileSync(path, code.replace(statement[0], `${aliases}\nexport { ${list} };\n`))
+}
+
+/** V8 holds and reads a file with one character beyond Latin-1 as UTF-16, which takes it a twentieth longer. */
+function escapeUnicode(path) {
+  const code = readFileSync(path, 'utf8')
+  writeFileSync(
+    path,
+    code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
 }
 
 /**
@@ -169,8 +208,8 @@ function builtins() {
   }
 }
 
-function hereOfCommonJs(id, importer) {
-  return id === './here.js' ? join(dirname(importer), 'here-cjs.js') : undefined
+function hereOfCommonJs(id) {
+  return /[\\/]here\.js$/.test(id) ? join(compiled, 'native', 'here-cjs.js') : undefined
 }
 
 function fail(sentence) {

@@ -38,6 +38,8 @@ const NEEDED = [
   'dist/esm/index.d.ts',
   'dist/cjs/index.js',
   'dist/cjs/index.d.ts',
+  'dist/cjs/portable.js',
+  'dist/cjs/tiers.js',
   'native/core/layout.h',
   'native/vendor/napi.h',
 ]

@@ -5,8 +5,7 @@
  * package it loads.
  */
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, toNamespacedPath } from 'node:path'
 import { describe, HitpathError } from '../errors.js'
 import { shared } from '../shared.js'
 import type { Native } from './binding.js'
@@ -22,8 +21,6 @@ interface Module {
   start(staging: Uint8Array): Functions
 }
 
-const requireFrom = createRequire(join(packageRoot, 'package.json'))
-
 function load(): Module {
   // what somebody built here is theirs on purpose
   const candidates = ['build/Release/hitpath.node', prebuiltBinary()]
@@ -35,7 +32,7 @@ function load(): Module {
       continue
     }
     try {
-      const found = requireFrom(path) as Module
+      const found = open(path)
       if (found.fingerprint === LAYOUT_FINGERPRINT) return found
       failures.push(`${candidate}: built from another version of the sources`)
     } catch (error) {
@@ -49,6 +46,13 @@ function load(): Module {
     `no native binary for ${process.platform}-${process.arch} could be loaded:\n  ${failures.join('\n  ')}\n` +
       'Build it with `npx cmake-js compile` in the package (it needs a C++20 compiler and CMake).',
   )
+}
+
+/** As `require` would, less the millisecond in which it looks for what is known to be there. */
+function open(path: string): Module {
+  const module = { exports: {} as Module }
+  process.dlopen(module, toNamespacedPath(path))
+  return module.exports
 }
 
 /** @throws HitpathError NATIVE_LOAD, listing each attempt */

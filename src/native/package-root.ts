@@ -1,7 +1,8 @@
 /**
- * The package's directory, seen from a module of it: sources lie two levels below, built files three.
+ * The package's directory, seen from a module of it: two levels above sources and built files alike, and three above what a program of
+ * the package loads late.
  *
- * Cost: one small file read a level, once when the package is loaded.
+ * Cost: one small file read, once when the package is loaded.
  */
 import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -9,7 +10,7 @@ import { HitpathError } from '../errors.js'
 
 /** @throws HitpathError NATIVE_LOAD when no directory above holds hitpath's package.json: the code was bundled */
 export function packageRootAbove(directory: string): string {
-  let candidate = resolve(directory)
+  let candidate = resolve(directory, '..', '..')
   while (packageName(candidate) !== 'hitpath') {
     const above = dirname(candidate)
     if (above === candidate) {

@@ -2,5 +2,4 @@
 const { check } = require('./lean-check.cjs')
 
 const before = new Set(process.moduleLoadList)
-require('hitpath')
-check(before)
+check(before, require('hitpath'))

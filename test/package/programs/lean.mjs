@@ -2,5 +2,4 @@
 import { check } from './lean-check.cjs'
 
 const before = new Set(process.moduleLoadList)
-await import('hitpath')
-check(before)
+await check(before, await import('hitpath'))

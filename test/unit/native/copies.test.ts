@@ -7,7 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { packageRoot } from '../../../src/native/here.js'
 import { VERSION } from '../../../src/version.js'
 
-const FILES = ['index.js', 'package.json']
+const FILES = {
+  esm: ['index.js', 'package.json'],
+  cjs: ['index.js', 'package.json', 'portable.js', 'tiers.js'],
+}
 
 /** A folder inside the package, so that its dependencies are found, with a copy of the package that has no binary. */
 let folder: string
@@ -17,8 +20,8 @@ beforeAll(() => {
   const copy = join(folder, 'copy')
   mkdirSync(copy)
   cpSync(join(packageRoot, 'package.json'), join(copy, 'package.json'))
-  for (const format of ['esm', 'cjs']) {
-    for (const file of FILES)
+  for (const [format, files] of Object.entries(FILES)) {
+    for (const file of files)
       cpSync(join(packageRoot, 'dist', format, file), join(copy, 'dist', format, file), { recursive: true })
   }
 })
