@@ -163,7 +163,8 @@ TEST(rows_may_lie_apart_and_backwards) {
     std::vector<u32> values(70), out(70);
     for (u32 i = 0; i < 70; ++i) values[i] = i;
     std::vector<u8> found(70);
-    CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now).hits, 70u);
+    CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now).hits,
+             70u);
     for (u64 i = 0; i < 70; ++i) {
       Hit hit;
       CHECK(s.cache.find(RowKey(rows, i, s.cache.config().seed).key, hit));
