@@ -9,6 +9,7 @@ namespace hitpath {
 namespace {
 
 constexpr u32 kBatch = 64;  // keys in flight: enough to hide memory, few enough to stay in the first cache
+static_assert(kBatch <= 64, "get_rows() has a bit for each key in flight");
 
 struct Batch {
   u8 digests[kBatch][kDigestBytes];  // canonical
