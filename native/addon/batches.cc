@@ -23,6 +23,7 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
   if (count > Environment::kScratchBytes / 4) return e.fail(Status::shape_mismatch), nullptr;
   u32* slots = reinterpret_cast<u32*>(e.scratch);
   KeyReader readers[kInFlight];
+  Cache::Trail trails[kInFlight];
   bool valid[kInFlight];
   u64 hits = 0, misses = 0;
   for (u32 done = 0; done < count; done += kInFlight) {
@@ -36,17 +37,16 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
                  napi_typeof(env, item, &type) == napi_ok && type == napi_string &&
                  napi_get_value_string_utf16(env, item, nullptr, 0, &length) == napi_ok && length < 250 &&
                  readers[i].read_string(e, *h, item);
-      if (valid[i]) h->cache.prefetch_home(readers[i].key);
+      if (valid[i]) trails[i] = h->cache.prefetch_groups(readers[i].key);
     }
-    u32 likely[kInFlight];
     for (u32 i = 0; i < n; ++i)
-      if (valid[i]) likely[i] = h->cache.prefetch_slot(readers[i].key);
+      if (valid[i]) h->cache.prefetch_slot(readers[i].key, trails[i]);
     for (u32 i = 0; i < n; ++i) {
       u32& out = slots[done + i];
       out = kSingle;
       if (!valid[i]) continue;
       Hit hit;
-      if (!h->cache.find_near(readers[i].key, likely[i], hit) || !h->alive(hit.deadline, s)) {
+      if (!h->cache.find_near(readers[i].key, trails[i], hit) || !h->alive(hit.deadline, s)) {
         out = kNil;
         ++misses;
       } else if (readers[i].key.kind != kKeyLong &&

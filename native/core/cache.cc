@@ -77,7 +77,10 @@ u64 Cache::slot_offset(u32 slot) const noexcept {
   if (key.length <= kInlineKey) {
     if (u32{shape} >> 3 != key.length) return false;
     u64 mine[2] = {0, 0};
-    if (key.length != 0) std::memcpy(mine, key.bytes, key.length);
+    if (key.length == kInlineKey)  // a digest: no call
+      std::memcpy(mine, key.bytes, kInlineKey);
+    else if (key.length != 0)
+      std::memcpy(mine, key.bytes, key.length);
     return slot.key[0].get() == mine[0] && slot.key[1].get() == mine[1];
   }
   if (shape >> 3 != kElsewhere) return false;
@@ -105,16 +108,29 @@ bool Cache::find(const Key& key, Hit& hit) const noexcept {
   return shard.map.find(key.hash, key.tag, [&](u32 slot) noexcept { return matches(shard, slot, key, hit); }) != kNil;
 }
 
-u32 Cache::prefetch_slot(const Key& key) const noexcept {
+Cache::Trail Cache::prefetch_groups(const Key& key) const noexcept {
   const Shard& shard = shard_of(key);
-  const u32 slot = shard.map.likely(key.hash, key.tag);
-  if (slot != kNil) prefetch(shard.slots + slot);
-  return slot;
+  const u32 first = shard.map.home(key.hash), second = shard.map.second_home(key.hash);
+  shard.map.prefetch_group(first);
+  shard.map.prefetch_group(second);
+  return {&shard, first, second};
 }
 
-bool Cache::find_near(const Key& key, u32 likely, Hit& hit) const noexcept {
-  return (likely != kNil && matches(shard_of(key), likely, key, hit)) || find(key, hit);
+void Cache::prefetch_slot(const Key& key, Trail& trail) const noexcept {
+  trail.slot = trail.shard->map.likely(trail.first, trail.second, key.tag);
+  if (trail.slot != kNil) prefetch(trail.shard->slots + trail.slot);
 }
+
+bool Cache::find_near(const Key& key, const Trail& trail, Hit& hit) const noexcept {
+  if (trail.slot == kNil) return find_far(key, hit);
+  const Slot& s = trail.shard->slots[trail.slot];
+  const u32 seq = s.seq.acquire();
+  if ((seq & 1) != 0 || s.hash.get() != key.hash || !same_key(*trail.shard, s, key)) return find_far(key, hit);
+  fill_hit(*trail.shard, trail.slot, seq, hit);
+  return unchanged(s, seq) || find_far(key, hit);
+}
+
+[[gnu::noinline]] bool Cache::find_far(const Key& key, Hit& hit) const noexcept { return find(key, hit); }
 
 void Cache::touch(const Hit& hit) noexcept {
   Shard& shard = shards_[hit.shard];

@@ -92,6 +92,8 @@ struct Stats {
 };
 
 class Cache {
+  struct Shard;
+
  public:
   static constexpr u32 kMaxKeyBytes = 65'535;
   static constexpr u32 kDrainBudget = 8;  // wheel steps that each write pays
@@ -119,10 +121,17 @@ class Cache {
     for (const u32 slot : {shard.map.likely(key.hash, key.tag), shard.map.vacancy(key.hash)})
       if (slot != kNil) prefetch(shard.slots + slot);
   }
-  /// Asks memory for the slot that find() will most likely look at, and says which; kNil when no tag agrees.
-  [[nodiscard]] u32 prefetch_slot(const Key& key) const noexcept;
-  /// As find(), beginning with the slot that prefetch_slot() gave.
-  [[nodiscard]] bool find_near(const Key& key, u32 likely, Hit& hit) const noexcept;
+  /// How far the search for a key has come: its homes, then the slot that it will most likely look at, or kNil.
+  struct Trail {
+    const Shard* shard = nullptr;
+    u32 first = 0, second = 0;
+    u32 slot = kNil;
+  };
+  // A search in three steps, each of which asks memory for what the next one reads: many keys take each step together.
+  [[nodiscard]] Trail prefetch_groups(const Key& key) const noexcept;
+  void prefetch_slot(const Key& key, Trail& trail) const noexcept;
+  /// As find().
+  [[nodiscard]] bool find_near(const Key& key, const Trail& trail, Hit& hit) const noexcept;
   void touch(const Hit& hit) noexcept;
   [[nodiscard]] bool still(const Hit& hit) const noexcept;
   /// Copies the value of a hit. False when the entry changed meanwhile: find again.
@@ -219,6 +228,8 @@ class Cache {
   [[nodiscard]] u32 global(const Shard& shard, u32 slot) const noexcept {
     return index_of(shard) * geometry_.slots + slot;
   }
+  /// find() as a call: what find_near() seldom does is kept out of the loops that it is part of.
+  [[nodiscard]] bool find_far(const Key& key, Hit& hit) const noexcept;
   [[nodiscard]] bool matches(const Shard& shard, u32 slot, const Key& key, Hit& hit) const noexcept;
   [[nodiscard]] bool same_key(const Shard& shard, const Slot& slot, const Key& key) const noexcept;
   [[nodiscard]] StoredKey stored_key(const Shard& shard, const Slot& slot) const noexcept;

@@ -62,7 +62,20 @@ inline void copy_out(void* to, const void* from, std::size_t bytes) noexcept {
   const auto* in = static_cast<const Word<u8>*>(from);
   for (std::size_t i = 0; i < bytes; ++i) out[i] = in[i].get();
 #else
-  if (bytes != 0) std::memcpy(to, from, bytes);
+  // Values of a few words, mostly: pairs of words from both ends, overlapping in the middle, instead of a call.
+  if (bytes - 16 <= 16) {
+    auto* out = static_cast<u8*>(to);
+    const auto* in = static_cast<const u8*>(from);
+    u64 first[2], last[2];
+    std::memcpy(first, in, 16);
+    std::memcpy(last, in + bytes - 16, 16);
+    std::memcpy(out, first, 16);
+    std::memcpy(out + bytes - 16, last, 16);
+  } else if (bytes == 8) {
+    std::memcpy(to, from, 8);
+  } else if (bytes != 0) {
+    std::memcpy(to, from, bytes);
+  }
 #endif
 }
 

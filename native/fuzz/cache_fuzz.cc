@@ -249,7 +249,9 @@ class Pair {
     const auto at = model_.find(id);
     REQUIRE(found == (at != model_.end()));
     Hit near;
-    REQUIRE(cache_.find_near(k, cache_.prefetch_slot(k), near) == found);
+    Cache::Trail trail = cache_.prefetch_groups(k);
+    cache_.prefetch_slot(k, trail);
+    REQUIRE(cache_.find_near(k, trail, near) == found);
     if (!found) return false;
     const Entry& e = at->second;
     REQUIRE(hit.slot == e.slot && near.slot == e.slot && hit.seq == near.seq && (hit.seq & 1) == 0);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "check.h"
+#include "long_rows.h"
 
 using namespace hitpath;
 
@@ -102,6 +103,27 @@ TEST(the_widest_instructions_agree_with_scalar_code_for_all_lengths_and_alignmen
   for (u32 i = 0; i < 200; ++i) {
     const std::size_t length = random.below(60'000), from = random.below(10'000);
     CHECK(xxh3_128_long(bytes.data() + from, length) == scalar(bytes.data() + from, length));
+  }
+}
+
+TEST(long_rows_hash_as_each_of_them_alone) {
+  constexpr u64 kRows = 5;
+  std::vector<u8> bytes(kRows * 5'000 + 64);
+  Rng random(4);
+  for (auto& b : bytes) b = static_cast<u8>(random.next());
+  const bool written_for = std::string(vector_instructions()) == "avx512";
+  for (u64 length = kLongRow; length < 4'900; length += length < 1'100 || length > 4'090 ? 1 : 31) {
+    const auto stride = static_cast<std::int64_t>(length + random.below(64));
+    const u8* const lowest = bytes.data() + random.below(64);
+    for (const bool backwards : {false, true}) {
+      const u8* const first = backwards ? lowest + (kRows - 1) * static_cast<u64>(stride) : lowest;
+      Digest out[kRows];
+      CHECK_EQ(hash_long_rows(first, kRows, backwards ? -stride : stride, length, out), written_for);
+      for (u64 i = 0; written_for && i < kRows; ++i) {
+        const auto at = static_cast<std::int64_t>(i) * (backwards ? -stride : stride);
+        CHECK(out[i] == scalar(first + at, length));
+      }
+    }
   }
 }
 

@@ -156,23 +156,30 @@ TEST(rows_past_their_deadline_are_not_found) {
 }
 
 TEST(rows_may_lie_apart_and_backwards) {
-  Store s;
-  const auto keys = matrix(70, 6, 5);
-  KeyRows rows = rows_of(keys, 6);
-  std::vector<u32> values(70), out(70);
-  for (u32 i = 0; i < 70; ++i) values[i] = i;
-  std::vector<u8> found(70);
-  CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now).hits, 70u);
-  KeyRows backwards = rows;
-  backwards.bytes = rows.bytes + 69 * rows.stride_bytes;
-  backwards.stride_bytes = -rows.stride_bytes;
-  CHECK_EQ(get_rows(s.cache, backwards, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 70u);
-  for (u32 i = 0; i < 70; ++i) CHECK_EQ(out[i], 69 - i);
-  KeyRows every_other = rows;
-  every_other.rows = 35;
-  every_other.stride_bytes = 2 * rows.stride_bytes;
-  CHECK_EQ(get_rows(s.cache, every_other, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 35u);
-  for (u32 i = 0; i < 35; ++i) CHECK_EQ(out[i], 2 * i);
+  for (const u64 columns : {6u, 61u, 300u}) {  // short rows, and long ones of a block and more
+    Store s;
+    const auto keys = matrix(70, columns, 5);
+    KeyRows rows = rows_of(keys, columns);
+    std::vector<u32> values(70), out(70);
+    for (u32 i = 0; i < 70; ++i) values[i] = i;
+    std::vector<u8> found(70);
+    CHECK_EQ(set_rows(s.cache, rows, kTag, reinterpret_cast<u8*>(values.data()), 4, nullptr, {kNever}, s.now).hits,
+             70u);
+    for (u64 i = 0; i < 70; ++i) {
+      Hit hit;
+      CHECK(s.cache.find(RowKey(rows, i, s.cache.config().seed).key, hit));
+    }
+    KeyRows backwards = rows;
+    backwards.bytes = rows.bytes + 69 * rows.stride_bytes;
+    backwards.stride_bytes = -rows.stride_bytes;
+    CHECK_EQ(get_rows(s.cache, backwards, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 70u);
+    for (u32 i = 0; i < 70; ++i) CHECK_EQ(out[i], 69 - i);
+    KeyRows every_other = rows;
+    every_other.rows = 35;
+    every_other.stride_bytes = 2 * rows.stride_bytes;
+    CHECK_EQ(get_rows(s.cache, every_other, kTag, reinterpret_cast<u8*>(out.data()), 4, found.data(), s.now).hits, 35u);
+    for (u32 i = 0; i < 35; ++i) CHECK_EQ(out[i], 2 * i);
+  }
 }
 
 TEST(equal_rows_in_one_batch_are_one_entry_and_the_last_one_stays) {
