@@ -13,7 +13,7 @@ export const GLIBC_FLOOR = '2.17'
 const LIBRARIES = /^(lib(c|m|pthread)\.so\.\d|ld-linux-.*|libc\.(musl-.*\.)?so(\.1)?)$/
 
 /** Functions that run only where the processor has what their name says. */
-const DISPATCHED = /_avx(2|512)(\W|$)/
+const DISPATCHED = /_avx(2|512)(\W|E|$)/
 
 /** Beyond SSE2: VEX and EVEX, bit manipulation, SSE3 to SSE4.2. */
 const BEYOND_BASELINE =

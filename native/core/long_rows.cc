@@ -115,10 +115,12 @@ __attribute__((target("avx512f"))) void hash_avx512(const u8* bytes, u64 count, 
   }
 }
 
+// Known when the library is loaded: a constant of the function would bring in the guard of its first call.
+const bool written_for = std::string_view(vector_instructions()) == "avx512";
+
 }  // namespace
 
 bool hash_long_rows(const u8* bytes, u64 count, std::int64_t stride, u64 length, Digest* out) noexcept {
-  static const bool written_for = std::string_view(vector_instructions()) == "avx512";
   if (!written_for) return false;
   hash_avx512(bytes, count, stride, length, out);
   return true;
