@@ -19,7 +19,7 @@ export interface Options {
 export const USAGE = `npm run bench -- [options]
   --ci               the short form: small sizes, gates instead of targets, exit code 1 when one is missed
   --only id,id       suites, subjects or figures (--list prints them)
-  --rounds N         timed rounds of each contender (7; CI 5)
+  --rounds N         timed rounds of each contender (5)
   --round-ms N       how long one contender is timed in a round (80; CI 40)
   --traces DIR       recorded traces (HITPATH_TRACES; ../shared/traces)
   --quick            only the small traces
@@ -55,7 +55,7 @@ export function readOptions(
     quick: values.quick || values.ci,
     jsonFile: resolve(root, values.json ?? `bench/results/${kept}.json`),
     tracesDir: resolve(root, values.traces ?? env['HITPATH_TRACES'] ?? '../shared/traces'),
-    rounds: positive('--rounds', values.rounds ?? (form === 'full' ? '7' : '5')),
+    rounds: positive('--rounds', values.rounds ?? '5'),
     roundMs: positive('--round-ms', values['round-ms'] ?? (form === 'full' ? '80' : '40')),
   }
 }

@@ -268,7 +268,7 @@ function lineOf(name: string, { turns }: Weathered): Line {
 
 async function weatherInChild(name: string, expires: boolean, form: Form): Promise<Weathered> {
   const entries = sized(form, 1_000_000, 200_000)
-  const firstFillMs = name.startsWith('hitpath') ? sized(form, 3_000, 1_500) : 10_000
+  const firstFillMs = name.startsWith('hitpath') ? sized(form, 3_000, 1_500) : sized(form, 20_000, 10_000)
   for (let fillMs = firstFillMs; ; fillMs *= 2) {
     const storm: Storm = { entries, expires, fillMs, tailMs: 1_500 }
     const weathered = await inChildWith<Weathered | null>(FLAGS, import.meta.url, 'weather', name, storm)

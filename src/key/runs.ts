@@ -24,7 +24,7 @@ export class Runs {
     const b = length > this.#second ? length - this.#second : 0
     const first = key.charCodeAt(a) + (key.charCodeAt(a + 1) << 8) + (key.charCodeAt(a + 2) << 16)
     const second = key.charCodeAt(b) + (key.charCodeAt(b + 1) << 8) + (key.charCodeAt(b + 2) << 16)
-    const hash = Math.imul(Math.imul(first, 0x9e37_79b1) ^ (second + length), 0x85eb_ca6b)
+    const hash = Math.imul(both(first, second + length), 0x85eb_ca6b)
     return hash ^ (hash >>> 15)
   }
 
@@ -42,8 +42,12 @@ export class Runs {
 
 /** How many can be told apart by two runs. */
 function distinct(keys: readonly string[], first: number, second: number): number {
-  return new Set(keys.map((key) => runAt(key, key.length, first) * 2 ** 32 + runAt(key, key.length, second)))
-    .size
+  return new Set(keys.map((key) => both(runAt(key, key.length, first), runAt(key, key.length, second)))).size
+}
+
+/** What the hash is made of. */
+function both(first: number, second: number): number {
+  return Math.imul(first, 0x9e37_79b1) ^ second
 }
 
 /**
@@ -61,7 +65,7 @@ function bestRun(keys: readonly string[], other: number): number {
     for (const key of keys) {
       const run = runAt(key, key.length, from)
       alone.add(run)
-      if (other !== 0) together.add(runAt(key, key.length, other) * 2 ** 32 + run)
+      if (other !== 0) together.add(both(runAt(key, key.length, other), run))
       for (let shift = 0; shift < 24; shift += 8) if (isDigit((run >> shift) & 255)) digits++
     }
     const score = together.size + (alone.size + digits / (RUN * count)) / count

@@ -7,10 +7,11 @@
  * Always true: a hit is given only while the slot's sequence word is unchanged and the tick leaves TICK_SLACK_MS until the deadline; nearer to it
  * the exact clock of the native side decides.
  *
- * There is a record of 28 bytes for each live entry, at most 2^17, and twice as many places, made when the first string is found; a cache of more
- * entries has 2^12, for those that are read most. A front that misses costs more than it saves, so it is judged after as many misses as it has
- * places. With fewer than four times as many hits it fits its size to the cache and looks for characters by which the keys differ more; when
- * neither changes and it has fewer hits than misses it stands aside, for longer each time. bench/README.md has the figures.
+ * There are a quarter more records than live entries, and twice as many places as records: 36 bytes a record, made when the first string is found. A
+ * cache of more than 104,857 entries has 4,095 records, for those that are read most. A front that misses costs more than it saves, so it is
+ * judged after as many misses as it has places, in a large cache after 2,048. With fewer than four times as many hits it fits its size
+ * to the cache and looks for characters by which the keys differ more; when neither changes and it has fewer hits than misses it stands aside, for
+ * longer each time. bench/README.md has the figures.
  */
 import { RUN, Runs } from '../key/runs.js'
 import { doubles } from '../native/binding.js'
@@ -21,12 +22,14 @@ import type { Engine } from './engine.js'
 export const TICK_SLACK_MS = 100
 
 const TICK = STAGING_TICK / 8
-/** Bits of a record and 1: at least, at most, and where the cache has more entries. */
+/** Bits of a record's number and 1: at least, at most, and where the cache has more entries. */
 const LEAST_BITS = 11
 const MOST_BITS = 17
 const LARGE_BITS = 12
 /** Misses that are judged in a large cache. */
 const JUDGED = 2048
+/** Records for each entry: in a table that is full to the last, keys push each other out. */
+const ROOM = 1.25
 const ASIDE = 2 ** 16
 const ASIDE_LAST = 2 ** 20
 /** Keys to learn from: of those that missed, every sixteenth. */
@@ -54,6 +57,8 @@ export class Front {
   #places = NO_PLACES
   /** Bits of a record and 1. */
   #bits = LEAST_BITS
+  /** Whether the cache has more entries than are remembered. */
+  #large = false
   /** What is left of a hash when it is shifted by so much is a group. */
   #shift = 31
   #aside: number
@@ -72,7 +77,7 @@ export class Front {
   /** `most`: of so many entries values are at hand; `quick`: whether hits may be judged here. */
   constructor(engine: Engine, most = Number.POSITIVE_INFINITY, quick = engine.quick) {
     this.#engine = engine
-    this.#most = Math.min(most, 2 ** MOST_BITS - 1)
+    this.#most = Math.min(most, Math.floor(2 ** MOST_BITS / ROOM))
     this.#words = engine.words
     this.#bytes = engine.bytes
     this.#aside = quick ? 0 : Number.POSITIVE_INFINITY
@@ -131,48 +136,48 @@ export class Front {
     if (this.#misses === this.#due) this.#judge()
   }
 
-  /** The key's own record, else one that is free, else the one that was taken longest ago. */
+  /** The key's own record, else the next in turn; that of another key of the group where the group is full. */
   #recordOf(key: string): number {
     const hash = this.#runs.hash(key, key.length)
-    const place = this.#placeOf(key, hash)
-    if (place >= 0) return ((this.#places[place] as number) ^ (hash << this.#bits)) - 1
-    const record = this.#next
-    this.#next = (record + 1) % this.#keys.length
-    const old = this.#keys[record] as string
-    if (old !== '') this.#leave(old, record)
+    const tag = hash << this.#bits
+    const group = (hash >>> this.#shift) << 2
+    let at = group
+    for (; at < group + 4 && this.#places[at] !== 0; at++) {
+      const place = (this.#places[at] as number) ^ tag
+      if (place >>> this.#bits === 0 && this.#keys[place - 1] === key) return place - 1
+    }
+    const record = at < group + 4 ? this.#takeNext() : this.#takeOver(group)
+    if (at === group + 4) at = group + this.#victim
     this.#keys[record] = key
-    this.#enter(hash, record)
+    this.#places[at] = tag | (record + 1)
     return record
   }
 
-  /** The place of a key, -1 without one. */
-  #placeOf(key: string, hash: number): number {
-    const group = (hash >>> this.#shift) << 2
-    const tag = hash << this.#bits
-    for (let i = group; i < group + 4; i++) {
-      const place = (this.#places[i] as number) ^ tag
-      if (place !== 0 && place >>> this.#bits === 0 && this.#keys[place - 1] === key) return i
-    }
-    return -1
+  /** The record that was taken longest ago, without its key. */
+  #takeNext(): number {
+    const record = this.#next
+    this.#next = (record + 1) % this.#keys.length
+    const key = this.#keys[record] as string
+    if (key === '') return record
+    const group = (this.#runs.hash(key, key.length) >>> this.#shift) << 2
+    for (let at = group; at < group + 4; at++)
+      if (((this.#places[at] as number) & (2 ** this.#bits - 1)) === record + 1) this.#places[at] = 0
+    return record
   }
 
-  /** Gives a record the first free place of the hash's group, else one of another in turn. */
-  #enter(hash: number, record: number): void {
-    const group = (hash >>> this.#shift) << 2
-    let at = group
-    while (at < group + 4 && this.#places[at] !== 0) at++
-    if (at === group + 4) {
-      this.#victim = (this.#victim + 1) & 3
-      at = group + this.#victim
-    }
-    this.#places[at] = (hash << this.#bits) | (record + 1)
+  /** The record of a place of this group, one after the other. */
+  #takeOver(group: number): number {
+    this.#victim = (this.#victim + 1) & 3
+    return ((this.#places[group + this.#victim] as number) & (2 ** this.#bits - 1)) - 1
   }
 
-  #leave(key: string, record: number): void {
-    const hash = this.#runs.hash(key, key.length)
-    const place = this.#placeOf(key, hash)
-    if (place >= 0 && ((this.#places[place] as number) ^ (hash << this.#bits)) === record + 1)
-      this.#places[place] = 0
+  /** The cache was emptied: no key is kept. */
+  clear(): void {
+    this.#empty()
+    this.#bits = LEAST_BITS
+    this.#large = false
+    this.#hits = 0
+    this.#misses = 0
   }
 
   /** The cache is closed: every lookup is left to the native side, which says so. */
@@ -206,32 +211,35 @@ export class Front {
     const n = this.#judged++
     const learnt = (n & (n - 1)) === 0 && this.#runs.learn(this.#sample)
     if (learnt) this.#judged = 1
-    const bits = this.#bitsFor(this.#engine.count())
-    if (bits === this.#bits) return learnt
+    return this.#fit(this.#engine.count()) || learnt
+  }
+
+  /** Whether so many entries take another size: a much smaller one, or a larger one. */
+  #fit(entries: number): boolean {
+    this.#large = entries > this.#most
+    const bits = this.#large ? LARGE_BITS : Math.max(LEAST_BITS, Math.ceil(Math.log2(ROOM * entries)))
+    if (bits === this.#bits || bits === this.#bits - 1) return false
     this.#bits = bits
     return true
   }
 
-  /** Records, and 1, for so many entries. */
-  #bitsFor(entries: number): number {
-    return entries > this.#most ? LARGE_BITS : Math.max(LEAST_BITS, Math.ceil(Math.log2(entries + 1)))
-  }
-
   #empty(): void {
     this.#keys = []
+    this.#found = new Int32Array(0)
+    this.#safe = new Float64Array(0)
     this.#sample = []
     this.#places = NO_PLACES
     this.#shift = 31
   }
 
   #allocate(): void {
-    const records = (1 << this.#bits) - 1
-    this.#due = this.#bits === LARGE_BITS ? JUDGED : 2 * records
+    const records = 2 ** this.#bits - 1
+    this.#due = this.#large ? JUDGED : 2 * records
     this.#shift = 33 - this.#bits
     this.#next = 0
     this.#keys = new Array<string>(records).fill('')
     this.#found = new Int32Array(3 * records)
     this.#safe = new Float64Array(records)
-    this.#places = new Int32Array(2 << this.#bits)
+    this.#places = new Int32Array(2 ** (this.#bits + 1))
   }
 }

@@ -117,6 +117,7 @@ export class KeySlots {
   /** Lets go of every key. */
   clear(): void {
     this.#engine.clear()
+    this.#front.clear()
     if ((words[STAGING_REMOVED / 4] as number) > 1) {
       do native.drainRemovals()
       while (words[STAGING_COUNT / 4] === Math.floor(scratch.length / 8))

@@ -264,6 +264,7 @@ export class LocalCache<V = unknown> extends BaseCache<V> {
   /** Removes all entries. */
   clear(): void {
     this.#engine.clear()
+    this.#front.clear()
     this.#settle()
   }
 

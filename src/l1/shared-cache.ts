@@ -351,6 +351,7 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
   /** Removes all entries, for all threads. */
   clear(): void {
     this.#engine.clear()
+    this.#front.clear()
   }
 
   /** Removes the entries that carry a tag; how many. Costs what it removes. */

@@ -21,6 +21,13 @@ describe('runs of characters', () => {
     expect(runs.learn(keys)).toBe(false)
   })
 
+  test('stay as they are for keys that they tell apart already', () => {
+    const keys = Array.from({ length: 128 }, (_, i) => `BTC${String(i).padStart(3, '0')}xyz`)
+    const runs = new Runs()
+    expect(hashes(runs, keys)).toBe(keys.length)
+    expect(runs.learn(keys)).toBe(false)
+  })
+
   test('stay as they are for keys that no others tell apart better', () => {
     let state = 7
     const digit = (): string => {
