@@ -322,7 +322,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'l2-get-tiered',
-    ...ratio('l2-get-tiered', 'ioredis getBuffer', { max: 1.15 }, { max: 1.6 }),
+    ...ratio('l2-get-tiered', 'ioredis getBuffer', { max: 1.15 }, { max: 1.9 }),
     why: 'The same through the tiers: circuit, deadline, envelope, epoch and decoding.',
   },
   {

@@ -249,7 +249,7 @@ const frozen: Subject = {
   ],
   async measure(run: Run): Promise<Answer> {
     const keys = Array.from({ length: HOT }, (_, i) => `h${i}`)
-    const ms = sized(run.form, 2_000, 1_500)
+    const ms = sized(run.form, 2_000, 1_000)
     return withCaches(1, false, async ([child], server) => {
       await child!.call(module, 'fill', keys)
       await child!.call(module, 'readTail', keys, 1_000)
