@@ -118,6 +118,8 @@ async function bundle(format, name, input, plugins, wrapper = {}) {
       dir: join(staged, 'dist', format),
       format,
       exports: 'named',
+      // as the ES modules are: a function that is not strict has other properties
+      strict: true,
       comments: COMMENTS,
       chunkFileNames,
       ...wrapper,

@@ -1,10 +1,11 @@
 /**
  * Divides the build: what an import of an entry reads, and chunks that are read when something in them is first used.
  *
- * V8 reads 30 KB in a millisecond, and an ES module cannot be imported later by code that does not wait. So a chunk is a function in a
+ * V8 reads 29 KB in a millisecond, and an ES module cannot be imported later by code that does not wait. So a chunk is a function in a
  * file of CommonJS, the same for both builds, which is handed the modules that it has in common with its entry: their constants are constants
- * of that function then. In the entry, src/native/late.ts stands for the classes of a chunk and calls its functions.
+ * of that function then. In the entry, src/native/late.ts stands for the classes of a chunk and calls its functions, if both are of one build.
  */
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 
@@ -36,11 +37,12 @@ export function divide(out, entry, main) {
       wanted.get(chunk).add(path, imported)
     }
   }
-  const chunks = [...wanted].map(([name, { modules: late }]) => ({
-    name,
-    late,
-    common: commonModules(modules, handed, [...late.keys()]),
-  }))
+  const code = hashOfModules(out, modules)
+  const chunks = [...wanted].map(([name, { modules: late }]) => {
+    const common = commonModules(modules, handed, [...late.keys()])
+    const contract = contractOf(late, common)
+    return { name, late, common, contract, build: hash(code, contract) }
+  })
   return { entryPlugin: entryPlugin(out, chunks), chunks: chunks.map((chunk) => chunkBundle(out, chunk)) }
 }
 
@@ -99,14 +101,29 @@ function commonModules(modules, handed, from) {
   return common.modules
 }
 
+/** The same for every entry that the chunk can serve. */
+function contractOf(late, common) {
+  return JSON.stringify([...late, ...common].map(([path, names]) => [path, ...[...names].sort()]).sort())
+}
+
+/** Of all modules: an entry and a chunk rely on more than names, so both must come of the same sources. */
+function hashOfModules(out, modules) {
+  return hash(...[...modules.keys()].sort().flatMap((path) => [path, readFileSync(join(out, path), 'utf8')]))
+}
+
+function hash(...texts) {
+  return createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16)
+}
+
 /** In the bundle of the entry, late modules are stand-ins. */
 function entryPlugin(out, chunks) {
   const sources = new Map()
-  for (const { name, late, common } of chunks) {
+  for (const { name, late, common, build } of chunks) {
     const chunk = `\0late/${name}`
-    sources.set(chunk, chunkModule(out, name, common))
+    sources.set(chunk, chunkModule(out, name, build, common))
     for (const [path, names] of late) {
-      const lines = [...names].map((exported) => standIn(path, exported))
+      const code = readFileSync(join(out, path), 'utf8')
+      const lines = [...names].map((exported) => standIn(path, code, exported))
       const imports = `import { load } from '\\0late/${name}'; import { lateClass } from ${quoted(out, LATE_JS)}`
       sources.set(`${chunk}/${path}`, [imports, ...lines].join('\n'))
     }
@@ -123,16 +140,29 @@ function entryPlugin(out, chunks) {
   }
 }
 
-function standIn(path, name) {
-  if (/^[A-Z].*[a-z]/.test(name))
-    return `export const ${name} = /*#__PURE__*/ lateClass(() => load().${name})`
-  if (/^[A-Z]/.test(name))
-    throw new Error(`${name} of ${path}: neither class nor function, so it cannot be late`)
-  return `export const ${name} = (...args) => load().${name}(...args)`
+function standIn(path, code, name) {
+  switch (kindOf(code, name)) {
+    case 'class':
+      return `export const ${name} = /*#__PURE__*/ lateClass('${name}', () => load().${name})`
+    case 'function':
+      return `export const ${name} = (...args) => load().${name}(...args)`
+    default:
+      throw new Error(`${name} of ${path}: not declared as a class or function there, so it cannot be late`)
+  }
+}
+
+/** What a compiled module declares by that name, or by the one that it exports so: undefined for anything but a class or a function. */
+function kindOf(code, name) {
+  const aliases = new Map(
+    [...code.matchAll(/^export const ([\w$]+) = ([\w$]+);?\s*$/gm)].map((found) => found.slice(1)),
+  )
+  const declarations = code.matchAll(/^(?:export )?(?:async )?(class|function)\b[\s*]*([\w$]+)/gm)
+  const declared = aliases.get(name) ?? name
+  return [...declarations].find(([, , found]) => found === declared)?.[1]
 }
 
 /** What loads a chunk: one module for each, for a chunk may be needed while modules that another one takes are still being run. */
-function chunkModule(out, chunk, common) {
+function chunkModule(out, chunk, build, common) {
   const imports = [`import { lateChunk } from ${quoted(out, LATE_JS)}`]
   const fields = [...common].map(([path, names], at) => {
     const members = [...names].map((name) => [name, `common_${at}_${name}`])
@@ -141,12 +171,12 @@ function chunkModule(out, chunk, common) {
     return `'${path}': { ${members.map((pair) => pair.join(': ')).join(', ')} }`
   })
   const file = `dist/cjs/${chunk}.js`
-  const load = `export const load = /*#__PURE__*/ lateChunk('${file}', () => ({ ${fields.join(', ')} }))`
+  const load = `export const load = /*#__PURE__*/ lateChunk('${file}', '${build}', () => ({ ${fields.join(', ')} }))`
   return [...imports, load].join('\n')
 }
 
 /** What a chunk is bundled from: its modules, with those of the entry out of the argument of the function that the file exports. */
-function chunkBundle(out, { name, late, common }) {
+function chunkBundle(out, { name, late, common, contract, build }) {
   const lines = [...late].map(
     ([path, names]) => `export { ${[...names].join(', ')} } from ${quoted(out, path)}`,
   )
@@ -154,11 +184,9 @@ function chunkBundle(out, { name, late, common }) {
   return {
     name,
     entry,
-    contract: JSON.stringify(
-      [...late, ...common].map(([path, names]) => [path, ...[...names].sort()]).sort(),
-    ),
-    banner: 'module.exports = (function (common) {\n"use strict";\nconst exports = {};',
-    footer: 'return exports;\n});',
+    contract,
+    banner: `module.exports = { build: "${build}", make(common) {\n"use strict";\nconst exports = {};`,
+    footer: 'return exports;\n} };',
     plugin: {
       name: 'common-modules',
       resolveId(id, importer) {

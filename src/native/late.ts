@@ -8,38 +8,68 @@
  * Cost: nothing for instances and their methods, which are those of the class itself; 50 ns for `new`, half a microsecond for `instanceof`.
  */
 import { join } from 'node:path'
+import { HitpathError } from '../errors.js'
 import { packageRoot, requireFile } from './here.js'
 
 type Class = abstract new (...args: never[]) => object
 
+/** What the file of a chunk exports: code of CommonJS for both builds, which takes the modules that it has in common with what is loaded. */
+interface Chunk<T> {
+  /** Tells which build it is a part of. */
+  readonly build: string
+  make(common: object): T
+}
+
 /**
- * What makes the exports of a chunk, once: its file is code of CommonJS for both builds, and takes the modules that it has in common with what
- * is loaded already.
+ * What makes the exports of a chunk, once, of the same build as the caller: an update may have replaced the files of a running process.
+ *
+ * It throws HitpathError NATIVE_LOAD where it cannot.
  */
-export function lateChunk<T>(file: string, common: () => object): () => T {
-  let chunk: T | undefined
+export function lateChunk<T>(file: string, build: string, common: () => object): () => T {
+  let made: T | undefined
   return () => {
-    chunk ??= (requireFile(join(packageRoot, file)) as (common: object) => T)(common())
-    return chunk
+    made ??= chunkOf<T>(file, build).make(common())
+    return made
   }
 }
 
+function chunkOf<T>(file: string, build: string): Chunk<T> {
+  let chunk: Chunk<T>
+  try {
+    chunk = requireFile(join(packageRoot, file)) as Chunk<T>
+  } catch (cause) {
+    throw new HitpathError(
+      'NATIVE_LOAD',
+      `${file} of hitpath, which is read at its first use, could not be loaded: install the package again, or let your bundler take the file along`,
+      { cause },
+    )
+  }
+  if (chunk.build === build) return chunk
+  throw new HitpathError(
+    'NATIVE_LOAD',
+    `${file} is of another version of hitpath than the process runs: restart it after an update of the package`,
+  )
+}
+
 /** What stands for a class until somebody uses it, and for its constructor afterwards. Static fields are copied: they must not change. */
-export function lateClass<T extends Class>(load: () => T): T {
+export function lateClass<T extends Class>(name: string, load: () => T): T {
   // A plain function, for a class would come with a prototype that cannot be replaced by that of the real one.
   const stand = function late() {} as unknown as T
+  // What prints a proxy reads its target, and no trap.
+  Object.defineProperty(stand, 'name', { value: name })
   let real: T | undefined
   const settle = (): T => {
     if (real !== undefined) return real
-    real = load()
-    for (const name of Reflect.ownKeys(real)) {
-      Object.defineProperty(stand, name, Object.getOwnPropertyDescriptor(real, name)!)
+    const loaded = load()
+    for (const key of Reflect.ownKeys(loaded)) {
+      Object.defineProperty(stand, key, Object.getOwnPropertyDescriptor(loaded, key)!)
     }
-    Object.setPrototypeOf(stand, Object.getPrototypeOf(real))
-    Object.defineProperty(real.prototype, 'constructor', { value: proxy })
+    Object.setPrototypeOf(stand, Object.getPrototypeOf(loaded))
+    Object.defineProperty(loaded.prototype, 'constructor', { value: proxy })
     // From here on the stand-in has all that they would look up.
     for (const trap of LOOKING) delete handler[trap]
-    return real
+    real = loaded
+    return loaded
   }
   const handler: ProxyHandler<T> = {
     construct(_, args, target) {
@@ -58,7 +88,7 @@ export function lateClass<T extends Class>(load: () => T): T {
   return proxy
 }
 
-/** The traps that need the real class before they can answer. */
+/** The traps that need the real class before they can answer: all but the two of a call. */
 const LOOKING = [
   'get',
   'set',
@@ -69,4 +99,6 @@ const LOOKING = [
   'getOwnPropertyDescriptor',
   'getPrototypeOf',
   'setPrototypeOf',
+  'isExtensible',
+  'preventExtensions',
 ] as const

@@ -15,6 +15,7 @@ interface Divided {
     readonly name: string
     readonly entry: string
     readonly contract: string
+    readonly banner: string
     readonly plugin: Plugin
   }[]
 }
@@ -27,6 +28,9 @@ const { divide } = (await import(
   new URL('../../scripts/late-chunks.mjs', import.meta.url).href
 )) as LateChunks
 
+const WARMING = `export async function warmKeys() {}
+export function warmFromStore() {}`
+
 const MODULES = {
   'index.js': `export { LocalCache } from './l1/local-cache.js'
 export { TieredCache } from './tiered/tiered-cache.js'
@@ -34,11 +38,14 @@ export { warmKeys, warmFromStore as warm } from './serving/warming.js'`,
   'compat/keyv/index.js': `import { LocalCache } from '../../l1/local-cache.js'`,
   'l1/local-cache.js': `import { HitpathError } from '../errors.js'
 import { portableBinding } from '../native/portable/binding.js'`,
-  'native/portable/binding.js': `import { HitpathError, describe } from '../../errors.js'`,
+  'native/portable/binding.js': `import { HitpathError, describe } from '../../errors.js'
+export function portableBinding() {}
+export function* cacheStore() {}`,
   'tiered/tiered-cache.js': `import { LocalCache } from '../l1/local-cache.js'
-import { readKey } from './keys.js'`,
+import { readKey } from './keys.js'
+export class TieredCache {}`,
   'tiered/keys.js': `import { describe as text } from '../errors.js'`,
-  'serving/warming.js': '',
+  'serving/warming.js': WARMING,
   'errors.js': '',
 }
 
@@ -63,7 +70,9 @@ function standIn({ entryPlugin }: Divided, id: string, importer = 'index.js'): s
 test('classes are stood for and functions are called late; what is early stays', () => {
   const divided = divide(out, 'index.js', 'index.js')
   const tiered = standIn(divided, './tiered/tiered-cache.js')
-  expect(tiered).toContain('export const TieredCache = /*#__PURE__*/ lateClass(() => load().TieredCache)')
+  expect(tiered).toContain(
+    `export const TieredCache = /*#__PURE__*/ lateClass('TieredCache', () => load().TieredCache)`,
+  )
   const warming = standIn(divided, './serving/warming.js')
   expect(warming).toContain('export const warmFromStore = (...args) => load().warmFromStore(...args)')
   expect(standIn(divided, './l1/local-cache.js')).toBeUndefined()
@@ -104,10 +113,37 @@ test('an entry has no chunk of which it imports nothing', () => {
   expect(chunks.map(({ name }) => name)).toEqual(['portable'])
 })
 
-test('a constant cannot be late', () => {
-  write('index.js', `export { DEFAULTS } from './tiered/options.js'`)
-  write('tiered/options.js', '')
-  expect(() => divide(out, 'index.js', 'index.js')).toThrow(/DEFAULTS of tiered\/options\.js/)
+test.each([
+  ['DEFAULTS', 'export const DEFAULTS = {}'],
+  ['defaults', 'export const defaults = {}'],
+  ['Defaults', 'const options = {}\nexport const Defaults = options;'],
+  ['readOptions', 'export const readOptions = (text) => JSON.parse(text)'],
+  ['passedOn', `export { passedOn } from './tiered-cache.js'`],
+])('a constant cannot be late: %s of %s', (name, code) => {
+  write('index.js', `export { ${name} } from './tiered/options.js'`)
+  write('tiered/options.js', code)
+  expect(() => divide(out, 'index.js', 'index.js')).toThrow(`${name} of tiered/options.js: not declared as`)
+})
+
+test('a class may be exported by another name', () => {
+  write('index.js', `export { Options } from './tiered/options.js'`)
+  write('tiered/options.js', 'class Read {\n}\nexport const Options = Read;\n')
+  const { entryPlugin } = divide(out, 'index.js', 'index.js')
+  expect(entryPlugin.load('\0late/tiers/tiered/options.js')).toContain("lateClass('Options', ")
+})
+
+test('an entry and a chunk know each other as parts of one build, whatever changed', () => {
+  const builds = (entry: string) => {
+    const { entryPlugin, chunks } = divide(out, entry, 'index.js')
+    const { name, banner } = chunks.find((chunk) => chunk.name === 'portable')!
+    const [, build] = /^module\.exports = \{ build: "(\w{16})"/.exec(banner)!
+    expect(entryPlugin.load(`\0late/${name}`)).toContain(`'dist/cjs/portable.js', '${build}', () =>`)
+    return build
+  }
+  const before = builds('index.js')
+  expect(builds('compat/keyv/index.js')).toBe(before)
+  write('errors.js', 'export const limit = 2')
+  expect(builds('index.js')).not.toBe(before)
 })
 
 test.each([
@@ -127,7 +163,7 @@ test.each([
 })
 
 test('within a chunk nothing must be', () => {
-  write('serving/warming.js', `import * as plans from './plans.js'`)
+  write('serving/warming.js', `import * as plans from './plans.js'\n${WARMING}`)
   write('serving/plans.js', `import { HitpathError } from '../errors.js'`)
   const { entryPlugin } = divide(out, 'index.js', 'index.js')
   expect(entryPlugin.load('\0late/tiers')).toContain('HitpathError')
