@@ -112,8 +112,8 @@ struct Record {
 
 [[nodiscard]] bool is_key(const RecordHead& head) noexcept {
   switch (head.key_kind) {
-    case kKeyLatin1: return true;
-    case kKeyUtf16: return head.key_len % 2 == 0;
+    case kKeyLatin1: return head.key_len <= kMaxKeyUnits;
+    case kKeyUtf16: return head.key_len % 2 == 0 && head.key_len / 2 <= kMaxKeyUnits;
     case kKeyNumber: return head.key_len == 8;
     case kKeyDigest:
     case kKeyPortable: return head.key_len == 16;

@@ -3,7 +3,7 @@
 //   record   a multiple of 8 bytes, little endian; src/l1/SNAPSHOT.md describes the file around it
 //             0  deadline    f64  the caller's clock plus his shift; +Infinity: none
 //             8  value_len   u32  bytes of the value
-//            12  key_len     u32  bytes of the key
+//            12  key_len     u32  bytes of the key; of a string at most kMaxKeyUnits units
 //            16  key_kind    u8   KeyKind; kKeyLong only on its way to JavaScript, never in a file; kKeyPortable only in a file
 //            17  value_tag   u8   ValueTag
 //            18  tag_count   u8   at most kMaxTags
@@ -36,6 +36,7 @@ struct RecordHead {
 };
 static_assert(sizeof(RecordHead) == 24 && offsetof(RecordHead, key_kind) == 16, "as the picture draws it");
 
+inline constexpr u32 kMaxKeyUnits = (u32{1} << 29) - 24;  // of a string in V8, so of any key that a set() was given
 inline constexpr u32 kLockedSlots = 256;
 inline constexpr u32 kLockedBytes = 64 << 10;
 inline constexpr u32 kLongValue = 32 << 10;

@@ -1,6 +1,7 @@
 // Records that a forger made: whatever check_records() passes, restore_records() stores without harm, and what it stored can be
 // saved again. Half of the inputs begin with records that are right, and damage them.
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "fuzz.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr u32 kMostBytes = 4096;
 constexpr u32 kMostRecords = 24;
+constexpr u8 kKinds[] = {kKeyLatin1, kKeyUtf16, kKeyNumber, kKeyDigest, kKeyPortable};
 
 void put(std::vector<u8>& out, const void* bytes, std::size_t length) {
   const auto* from = static_cast<const u8*>(bytes);
@@ -22,7 +24,7 @@ void put(std::vector<u8>& out, const void* bytes, std::size_t length) {
 void record(Input& in, std::vector<u8>& out) {
   RecordHead head{};
   head.deadline = in.flag() ? kNever : in.any_time(1000);
-  head.key_kind = in.below(8) == 0 ? in.byte() : static_cast<u8>(in.below(4));
+  head.key_kind = in.below(8) == 0 ? in.byte() : kKinds[in.below(std::size(kKinds))];
   const bool digest = head.key_kind == kKeyDigest || head.key_kind == kKeyPortable;
   head.key_len = head.key_kind == kKeyNumber ? 8 : digest ? 16 : in.below(90);
   head.value_tag = in.below(4) == 0 ? in.byte() : static_cast<u8>(in.between(kTagNull, kTagNdArray + 12));

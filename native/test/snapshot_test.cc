@@ -1,6 +1,8 @@
 // Records of snapshots: what is written comes back, whatever the size of the other cache; what is forged is refused.
 #include "snapshot.h"
 
+#include <cstdlib>
+#include <memory>
 #include <thread>
 
 #include "store.h"
@@ -207,6 +209,23 @@ TEST(forged_records_are_refused) {
   CHECK(refused(40, twice));  // the same tag twice
   CHECK(!check_records(good.bytes, 0) && !check_records(good.bytes, 2));
   CHECK(!check_records(std::span(good.bytes).first(good.bytes.size() - 8), 1));
+}
+
+TEST(keys_longer_than_any_string_are_refused) {
+  const auto passes = [](KeyKind kind, u64 length) {
+    const u64 size = (24 + length + 7) & ~u64{7};
+    // Zeros that nobody touches take no memory.
+    const std::unique_ptr<void, decltype(&std::free)> bytes(std::calloc(size, 1), std::free);
+    CHECK(bytes != nullptr);
+    RecordHead head{};
+    head.key_len = static_cast<u32>(length);
+    head.key_kind = kind;
+    std::memcpy(bytes.get(), &head, sizeof head);
+    return check_records({static_cast<const u8*>(bytes.get()), size}, 1);
+  };
+  const u64 most = (u64{1} << 29) - 24;
+  CHECK(passes(kKeyLatin1, most) && !passes(kKeyLatin1, most + 1));
+  CHECK(passes(kKeyUtf16, 2 * most) && !passes(kKeyUtf16, 2 * most + 2));
 }
 
 TEST(values_of_no_form_are_rejected) {

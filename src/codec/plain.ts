@@ -3,8 +3,8 @@
  *
  * Always true: what is plain here `lower` would return as it is. Everything else is left to it, which also says what is wrong: a value of
  * more than a few objects, one that occurs twice, and one that cannot be read.
- * Cost: half of what `lower` takes. Objects met lie in a short list, since to remember one in a Map gives it a hash first; a value that
- * is not plain has cost a look at so many objects.
+ * Cost: half of what `lower` takes. Objects met lie in a short list, since to remember one in a Map gives it a hash first. A value that
+ * is not plain has cost a look at no more objects than these, but at all that they hold before it: items of an array are not bounded.
  */
 
 /** More are left to `lower`; so no tree is deeper either. */

@@ -17,7 +17,10 @@ export const BLOCK_BYTES = 512 * 1024
 
 const MAGIC = Buffer.from('HITPSNAP', 'latin1')
 const FORMAT_VERSION = 1
-/** Of the digests of arrays and tags that stand in records: native/core/digest.h. */
+/**
+ * Of all digests that stand in records: those of arrays and tags by native/core/digest.h, and those of arrays by the portable engine (keys of
+ * kind 5), pairs of XXH64 by native/portable/digest.ts. A change of either is a new version.
+ */
 const DIGEST_VERSION = 1
 const BYTE_ORDER_MARK = 0x0102_0304
 const SUMMED_BYTES = FILE_HEADER_BYTES - 8

@@ -89,15 +89,17 @@ export function mget(client: AnyClient, keys: readonly string[]): Promise<(Bytes
 }
 
 /** Takes the place of a client where a command is to be made and not sent. */
-const UNSENT = { options: {}, sendCommand: (command: unknown) => command }
+const UNSENT = unsent(false)
+const UNSENT_WITH_STACK = unsent(true)
 /** What is no `mgetBuffer` of ioredis: it sends by itself, or looks for more than it is given. */
 const otherMakes = new WeakSet<object>()
 
 /** The class of commands is not to be had from a client (its `constructor` is that of events), but what makes them gives them away. */
-function emptyMget({ mgetBuffer }: AnyClient): Command | undefined {
-  if (otherMakes.has(mgetBuffer)) return undefined
+function emptyMget({ mgetBuffer, options }: AnyClient): Command | undefined {
+  if (typeof mgetBuffer !== 'function' || otherMakes.has(mgetBuffer)) return undefined
+  const maker = options?.['showFriendlyErrorStack'] ? UNSENT_WITH_STACK : UNSENT
   try {
-    const made = mgetBuffer.call(UNSENT as never) as unknown as Partial<Command> | undefined
+    const made = mgetBuffer.call(maker as never) as unknown as Partial<Command> | undefined
     if (typeof made?.toWritable === 'function' && made.promise !== undefined) return made as Command
     Promise.resolve(made).catch(() => {}) // what it sent had no keys
   } catch {
@@ -105,6 +107,10 @@ function emptyMget({ mgetBuffer }: AnyClient): Command | undefined {
   }
   otherMakes.add(mgetBuffer)
   return undefined
+}
+
+function unsent(showFriendlyErrorStack: boolean): object {
+  return { options: { showFriendlyErrorStack }, sendCommand: (command: unknown) => command }
 }
 
 /**

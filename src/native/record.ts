@@ -15,6 +15,9 @@ export const RECORD_TAG_BYTES = 16
 /** Of the key of an array. */
 export const RECORD_DIGEST_BYTES = 16
 
+/** Of a key that is a string: the longest of V8, so the longest that any set() was given. */
+export const MAX_KEY_UNITS = 2 ** 29 - 24
+
 /** Of the byte of heat: the eviction counter, and whether the entry was in the main queue. */
 export const HEAT_FREQ = 3
 export const HEAT_MAIN = 4

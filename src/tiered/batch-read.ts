@@ -137,7 +137,7 @@ export class BatchRead<V> {
     if (head !== undefined && head.tags.length === 0) this.settle(place, believed(this.#core, bytes, head))
   }
 
-  /** Once for each name. */
+  /** Once for each name, and with a number: envelopes whose `freshUntil` is NaN are refused when they are read. */
   #judge(place: number, freshUntil: number): void {
     this.#freshUntil[place] = freshUntil
     this.#open--

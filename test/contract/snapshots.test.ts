@@ -1,4 +1,5 @@
 /** Snapshots of LocalCache on either engine, and from one to the other. */
+import { constants } from 'node:buffer'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,6 +7,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { HitpathError, type LocalCache, NdArray } from '../../src/index.js'
+import { checkRecords } from '../../src/l1/snapshot-format.js'
+import { bindingOf } from '../../src/native/binding.js'
+import { KEY_LATIN1, KEY_UTF16 } from '../../src/native/layout.js'
 import { xxh3Of64 } from '../../src/native/portable/xxh3.js'
 import { ENGINES } from '../support/engines.js'
 import { seeded } from '../support/random.js'
@@ -190,6 +194,22 @@ test('forged bytes do the same on both engines: refused with one code, or restor
     { numRuns: 200, seed: 20 },
   )
   expect(Math.min(seen.refused, seen.restored)).toBeGreaterThan(10)
+})
+
+test.each(ENGINES)('a key longer than any string is refused by the %s engine', (engine) => {
+  const { MAX_STRING_LENGTH } = constants
+  const body = Buffer.alloc(24 + 2 * (MAX_STRING_LENGTH + 4)) // zeros that nobody touches take no memory
+  const check = (kind: number, bytes: number): void => {
+    body.writeUInt32LE(bytes, 12)
+    body[16] = kind
+    const record = body.subarray(0, Math.ceil((24 + bytes) / 8) * 8)
+    checkRecords(record, 1, 0, bindingOf(engine))
+  }
+  const corrupt = expect.objectContaining({ code: 'SNAPSHOT_CORRUPT' })
+  check(KEY_LATIN1, MAX_STRING_LENGTH)
+  expect(() => check(KEY_LATIN1, MAX_STRING_LENGTH + 1)).toThrow(corrupt)
+  check(KEY_UTF16, 2 * MAX_STRING_LENGTH)
+  expect(() => check(KEY_UTF16, 2 * MAX_STRING_LENGTH + 2)).toThrow(corrupt)
 })
 
 describe.each(ENGINES)('on the %s engine', (_, LocalCache) => {

@@ -7,9 +7,9 @@
  * processor's, one line of memory takes the place of a Map's three.
  *
  * The characters are two runs of three, counted from the end. After 1,024 keys that were there and not remembered, or new and with the hash of
- * another, the front is judged: with fewer than eight times as many hits it takes the two runs by which the most of 256 keys of the cache differ,
- * and goes over all keys again, a few at each miss. When these are the runs that it has, it is judged the less often, and with fewer hits than misses stands
- * aside for 65,536 finds. Eight to sixteen bytes an entry.
+ * another, the front is judged: with fewer than eight times as many hits it takes the two runs by which the most of 256 keys of the cache differ, if by
+ * them clearly more differ than by its own, and goes over all keys again, a few at each miss. If not, it keeps its own and is judged the less often, and
+ * with fewer hits than misses stands aside for 65,536 finds. Eight to sixteen bytes an entry.
  */
 
 import { RUN, Runs } from '../../key/runs.js'

@@ -27,6 +27,7 @@ import {
   HEAT_FREQ,
   HEAT_MAIN,
   keyOffset,
+  MAX_KEY_UNITS,
   RECORD_DEADLINE,
   RECORD_DIGEST_BYTES,
   RECORD_HEAD_BYTES,
@@ -175,9 +176,9 @@ export class RecordView {
   #hasKey(): boolean {
     switch (this.keyKind) {
       case KEY_LATIN1:
-        return true
+        return this.#keyLength <= MAX_KEY_UNITS
       case KEY_UTF16:
-        return this.#keyLength % 2 === 0
+        return this.#keyLength % 2 === 0 && this.#keyLength / 2 <= MAX_KEY_UNITS
       case KEY_NUMBER:
         return this.#keyLength === 8
       case KEY_DIGEST:

@@ -75,7 +75,7 @@ function accumulate(input: DataView, at: number, keys: DataView, key: number): v
     low[neighbour] = (low[neighbour] as number) + dataLow
     high[neighbour] = (high[neighbour] as number) + dataHigh
     low[lane] = (low[lane] as number) + product
-    // Off by less than 2^-16 after a block, as a * b is rounded to 53 bits; carry() rounds to the whole number that it is.
+    // Off by less than 2^-12 after a block, as sums up to 2^37 and a * b are rounded to 53 bits; carry() rounds to the whole number that it is.
     high[lane] = (high[lane] as number) + (a * b - product) / WORD
   }
 }

@@ -9,12 +9,16 @@ interface Sent {
   readonly args: readonly (string | Buffer)[]
   readonly resolve: (values: readonly (Buffer | null)[]) => void
   readonly promise: Promise<unknown>
+  readonly errorStack?: unknown
   toWritable(socket: unknown): string | Buffer
 }
 
 /** A client that is never connected: what it would send is kept. */
-function clientOf(Redis: typeof Redis5): { readonly client: RedisClient; readonly sent: Sent[] } {
-  const client = new Redis({ lazyConnect: true }) as unknown as RedisClient
+function clientOf(
+  Redis: typeof Redis5,
+  options: object = {},
+): { readonly client: RedisClient; readonly sent: Sent[] } {
+  const client = new Redis({ lazyConnect: true, ...options }) as unknown as RedisClient
   const sent: Sent[] = []
   client.sendCommand = (command) => {
     sent.push(command as Sent)
@@ -45,6 +49,12 @@ describe.each([
     expect(command.toWritable(undefined)).toBe(resp('mget', ...keys))
     command.resolve([Buffer.from('value'), null, null])
     expect(await values).toEqual([Buffer.from('value'), null, null])
+  })
+
+  test.each([true, false])('says where it was asked when showFriendlyErrorStack is %s', (wanted) => {
+    const { client, sent } = clientOf(Redis, { showFriendlyErrorStack: wanted })
+    void mget(client, ['a'])
+    expect((sent[0] as Sent).errorStack instanceof Error).toBe(wanted)
   })
 
   test.each([
@@ -82,4 +92,8 @@ test('MGET by a client of another make is asked of the client', async () => {
   expect(await mget(client, ['a'])).toEqual([null])
   expect(await mget(client, ['b'])).toEqual([null])
   expect(asked).toEqual([['a'], ['b']])
+})
+
+test('a client that has no MGET is told so', () => {
+  expect(() => mget({} as RedisClient, ['a'])).toThrow(/mgetBuffer is not a function/)
 })
