@@ -49,7 +49,7 @@ export type HitpathErrorCode =
   | 'SNAPSHOT_CORRUPT'
   /** The file system refused to read or write a snapshot; its error is the `cause`. */
   | 'SNAPSHOT_IO'
-  /** No native binary could be loaded; the message lists each attempt and the remedy. */
+  /** A file of the package could not be loaded, the native binary or another, or is of another build; the message lists each attempt and the remedy. */
   | 'NATIVE_LOAD'
   /** The portable engine cannot do this; the message says what to do. */
   | 'UNSUPPORTED'
