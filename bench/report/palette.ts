@@ -20,15 +20,16 @@ const KNOWN: Readonly<Record<string, string>> = {
   'lru.min': 'var(--c7)',
   mnemonist: 'var(--c8)',
 }
+/** Those first that are far from the colours above; the first and the sixth are alike. */
 const OTHERS = [
-  'var(--c1)',
-  'var(--c8)',
-  'var(--c5)',
-  'var(--c6)',
+  'var(--c4)',
   'var(--c7)',
   'var(--c3)',
-  'var(--c4)',
   'var(--c2)',
+  'var(--c5)',
+  'var(--c8)',
+  'var(--c1)',
+  'var(--c6)',
 ]
 
 /** hitpath is blue, the original design orange, what does nothing but hold is grey. Others keep apart as far as they can. */
