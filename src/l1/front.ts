@@ -141,13 +141,14 @@ export class Front {
     const hash = this.#runs.hash(key, key.length)
     const tag = hash << this.#bits
     const group = (hash >>> this.#shift) << 2
-    let at = group
-    for (; at < group + 4 && this.#places[at] !== 0; at++) {
+    let free = -1
+    for (let at = group; at < group + 4; at++) {
       const place = (this.#places[at] as number) ^ tag
-      if (place >>> this.#bits === 0 && this.#keys[place - 1] === key) return place - 1
+      if (this.#places[at] === 0) free = free < 0 ? at : free
+      else if (place >>> this.#bits === 0 && this.#keys[place - 1] === key) return place - 1
     }
-    const record = at < group + 4 ? this.#takeNext() : this.#takeOver(group)
-    if (at === group + 4) at = group + this.#victim
+    const record = free < 0 ? this.#takeOver(group) : this.#takeNext()
+    const at = free < 0 ? group + this.#victim : free
     this.#keys[record] = key
     this.#places[at] = tag | (record + 1)
     return record
