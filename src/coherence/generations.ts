@@ -13,6 +13,7 @@
  * during a fill breaks it with probability 1/1,024; at 1,000 foreign writes a second and 0.5 ms a read that is one fill in
  * 2,000. The cost of one is that the value, which is right and is returned, is not kept: the next read crosses to the second tier once more.
  */
+import { types } from 'node:util'
 import { describe, HitpathError } from '../errors.js'
 
 const COUNTERS = 1024
@@ -46,7 +47,7 @@ export class Generations {
   constructor(buffer?: SharedArrayBuffer) {
     if (
       buffer !== undefined &&
-      !(buffer instanceof SharedArrayBuffer && buffer.byteLength >= Generations.BYTES)
+      !(types.isSharedArrayBuffer(buffer) && buffer.byteLength >= Generations.BYTES)
     ) {
       throw new HitpathError(
         'INVALID_ARGUMENT',

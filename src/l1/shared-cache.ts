@@ -6,6 +6,7 @@
  * while it lives. Treat what comes back as read-only: other callers of this thread get the same object.
  */
 import { randomBytes } from 'node:crypto'
+import { types } from 'node:util'
 import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike, TypedArray } from '../key/ndarray.js'
 import { dtypeOf, isTypedArray, viewOf } from '../key/ndarray.js'
@@ -97,7 +98,7 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
   static attach<V = unknown>(handle: SharedCacheHandle, options: AttachOptions = {}): SharedCache<V> {
     refuseUnknownOptions(options, 'SharedCache.attach', ['clock'])
     const region = (handle as Partial<SharedCacheHandle> | null | undefined)?.region
-    if (handle?.kind !== 'hitpath.SharedCache' || !(region instanceof SharedArrayBuffer)) {
+    if (handle?.kind !== 'hitpath.SharedCache' || !types.isSharedArrayBuffer(region)) {
       throw new HitpathError(
         'INVALID_HANDLE',
         `attach() expects the handle of a SharedCache; got ${describe(handle)}`,
@@ -107,6 +108,12 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
   }
 
   private constructor(region: SharedArrayBuffer, clock: Clock | undefined) {
+    if (!types.isSharedArrayBuffer(region)) {
+      throw new HitpathError(
+        'INVALID_ARGUMENT',
+        'SharedCache.create(options) makes a cache, SharedCache.attach(handle) opens that of another thread; `new` does neither',
+      )
+    }
     const token = native.open(new Uint8Array(region))
     if (typeof token === 'number') throw refusal(token)
     if (((token.flags & FLAG_FOREIGN_CLOCK) !== 0) !== (clock !== undefined)) {

@@ -6,6 +6,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { setImmediate as turn } from 'node:timers/promises'
+import { types } from 'node:util'
 import { HitpathError } from '../errors.js'
 import { doubles, type Native, type RestoredCounts, words } from '../native/binding.js'
 import {
@@ -258,7 +259,7 @@ async function filed<T>(path: string, work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (cause) {
-    if (!(cause instanceof Error) || !('syscall' in cause)) throw cause
+    if (!types.isNativeError(cause) || !('syscall' in cause)) throw cause
     throw new HitpathError('SNAPSHOT_IO', `${path}: ${cause.message}`, { cause })
   }
 }

@@ -1,5 +1,6 @@
 /** The options of a TieredCache and of its calls, checked once at the edge. */
 
+import { types } from 'node:util'
 import type { Bus } from '../coherence/bus.js'
 import { type Duration, parseDuration } from '../duration.js'
 import { describe, HitpathError } from '../errors.js'
@@ -307,7 +308,7 @@ export function readSettings(options: TieredCacheOptions): Settings {
       `${path}.namespace must be a string that is not empty and holds no braces; got ${describe(namespace)}`,
     )
   }
-  if (options.threads !== undefined && !(options.threads instanceof SharedArrayBuffer)) {
+  if (options.threads !== undefined && !types.isSharedArrayBuffer(options.threads)) {
     throw new HitpathError('INVALID_OPTION', `${path}.threads must be the \`threads\` of another TieredCache`)
   }
   refuseUnknownOptions(replay, `${path}.replay`, ['maxEntries', 'maxBytes'])

@@ -103,6 +103,12 @@ describe('attach', () => {
     expect(() => SharedCache.attach(handle as SharedCacheHandle)).toThrow(code('INVALID_HANDLE'))
   })
 
+  test('`new` says what makes a cache', () => {
+    const made = (): unknown => Reflect.construct(SharedCache, [{ maxBytes: 4096 }])
+    expect(made).toThrow(code('INVALID_ARGUMENT'))
+    expect(made).toThrow('SharedCache.create(options)')
+  })
+
   const handleOf = (region: SharedArrayBuffer): SharedCacheHandle => ({ kind: 'hitpath.SharedCache', region })
 
   test.each([0, 1, 8, 255, 256, 4096, 2 ** 20])('refuses %i zeroed bytes, and as many others', (bytes) => {

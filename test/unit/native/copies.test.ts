@@ -221,3 +221,68 @@ describe('several copies in one process', () => {
     expect({ stdout, status }).toEqual({ stdout: 'true', status: 0 })
   })
 })
+
+test('contexts with globals of their own, as a test runner makes them, each have a copy that works beside the others', () => {
+  const { stdout, stderr, status } = run(`
+    import { readFileSync } from 'node:fs'
+    import { createRequire } from 'node:module'
+    import { dirname } from 'node:path'
+    import vm from 'node:vm'
+    const entry = new URL(full + '/cjs/index.js').pathname
+    const nodes = createRequire(entry)
+    /** The package as a context sees it: its own arrays and errors, Node's own modules. */
+    function load() {
+      const globals = { process, Buffer, performance, queueMicrotask, setImmediate, setTimeout, clearTimeout, setInterval, clearInterval }
+      const context = vm.createContext({ ...globals, AbortController, AbortSignal, WebAssembly, TextEncoder, TextDecoder })
+      context.globalThis = vm.runInContext('this', context)
+      const modules = new Map()
+      const load = (file) => {
+        if (modules.has(file)) return modules.get(file).exports
+        const module = { exports: {} }
+        modules.set(file, module)
+        const text = readFileSync(file, 'utf8')
+        const body = vm.runInContext('(function (exports, require, module, __filename, __dirname) {' + text + '\\n})', context, { filename: file })
+        const from = createRequire(file)
+        const own = (id) => (id.startsWith('.') && id.endsWith('.js') ? load(from.resolve(id)) : from(id))
+        body.call(module.exports, module.exports, Object.assign(own, from), module, file, dirname(file))
+        return module.exports
+      }
+      return { hitpath: load(entry), Float64Array: vm.runInContext('Float64Array', context) }
+    }
+    const hitpath = nodes(entry)
+    const copies = [load(), load(), { hitpath, Float64Array }]
+    assert.notEqual(copies[0].Float64Array, copies[1].Float64Array)
+    const uses = copies.map(({ hitpath, Float64Array }, id) => {
+      const local = new hitpath.LocalCache({ maxEntries: 500 })
+      const shared = hitpath.SharedCache.create({ maxBytes: 2 ** 20 })
+      return { id, local, shared, window: Float64Array.of(1, 2, id), hitpath }
+    })
+    for (let i = 0; i < 5_000; i++) {
+      for (const { id, local, shared, window } of uses) {
+        local.set('features:' + (i % 901), i * 10 + id).set(window, i)
+        shared.set('features:' + (i % 101), window)
+      }
+      for (const { id, local, shared, window } of uses) {
+        assert.equal(local.get('features:' + (i % 901)), i * 10 + id)
+        assert.equal(local.get(window), i)
+        assert.equal(shared.get('features:' + (i % 101))[2], id)
+      }
+    }
+    for (const { local, shared, hitpath } of uses) {
+      local.validate()
+      shared.validate()
+      const tiered = new hitpath.TieredCache({ ttl: '1m' })
+      assert.equal(await tiered.getOrSet('key', () => 'value'), 'value')
+      await tiered.close()
+    }
+    // A region goes from one to the other.
+    const { shared } = uses[0]
+    assert.equal(uses[1].hitpath.SharedCache.attach(shared.handle).get('features:0')[2], 0)
+    // What Node's own modules throw and hand over is not of the context's kinds.
+    await assert.rejects(uses[0].local.restore('/nowhere/at/all'), { code: 'SNAPSHOT_IO' })
+    const { threads } = new hitpath.TieredCache({ l1: uses[2].shared, ttl: '1m' })
+    const l1 = copies[0].hitpath.SharedCache.attach(uses[2].shared.handle)
+    await new copies[0].hitpath.TieredCache({ l1, ttl: '1m', threads }).close()
+    console.log('done')`)
+  expect({ stdout, stderr, status }).toEqual({ stdout: 'done', stderr: '', status: 0 })
+})
