@@ -6,8 +6,8 @@ namespace hitpath {
 
 namespace {
 
-/// Arrays up to this many bytes are copied into fresh ones: a pin and its finalizer cost more.
-constexpr u32 kSmallArray = 256;
+/// Arrays up to this many bytes are copied: a view, its pin and its finalizer cost more, most of it in the collector (bench/README.md).
+constexpr u32 kSmallArray = 1024;
 
 /// Finds the entry and judges its deadline. The staging area then says slot, or kNil.
 bool find_alive(Environment& e, Handle& h, const Key& key, Hit& hit) noexcept {

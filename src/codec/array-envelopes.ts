@@ -7,17 +7,14 @@
  *   slab, 16 KB:  | head 48 | ext, padding | elements .. | to 8 | head 48 | ..
  *
  * Always true: whatever is not exactly of this form is `undefined` here and left to `readHeader` and `decodePayload`, and what is read here
- * they would read alike. Values that share a slab never overlap, and its bytes are not used again; one that survives the others keeps the
- * slab's 16 KB alive and no more.
+ * they would read alike.
  */
-import { markAsUntransferable } from 'node:worker_threads'
 import type { NdArray, TypedArray } from '../key/ndarray.js'
 import { readArrayPayload } from './array-payload.js'
 import { ENVELOPE_MAGIC, isDeadline, isVersion } from './envelope.js'
+import { SLAB_BYTES, Slab } from './slab.js'
 import { soleArrayAt } from './value.js'
 
-/** The most that one value keeps alive. */
-export const SLAB_BYTES = 16_384
 const MAX_ENVELOPE_BYTES = SLAB_BYTES / 4
 const HEAD_BYTES = 48
 
@@ -28,18 +25,6 @@ const [PLAIN, NO_TAGS] = new Uint32Array(
 
 const float = new Float32Array(1)
 const floatBits = new Uint32Array(float.buffer)
-
-class Slab {
-  readonly bytes = new Uint8Array(SLAB_BYTES)
-  readonly words = new Uint32Array(this.bytes.buffer)
-  readonly doubles = new Float64Array(this.bytes.buffer)
-  used = 0
-
-  constructor() {
-    // to transfer the memory of one value to a thread would take that of the others along
-    markAsUntransferable(this.bytes.buffer)
-  }
-}
 
 /** Reads one envelope after the other. The fields are those of the head that was read last. */
 export class ArrayEnvelopes {
@@ -58,8 +43,7 @@ export class ArrayEnvelopes {
   read(bytes: Uint8Array, own: boolean): TypedArray | NdArray | undefined {
     const { length } = bytes
     if (length <= HEAD_BYTES || length > MAX_ENVELOPE_BYTES) return undefined
-    let slab = this.#slab
-    if (slab === undefined || slab.used + length > SLAB_BYTES) slab = this.#slab = new Slab()
+    const slab = (this.#slab = Slab.withRoom(this.#slab, length))
     const at = slab.used
     slab.bytes.set(bytes, at)
     if (!this.#readHead(slab, at, length)) return undefined
@@ -69,7 +53,7 @@ export class ArrayEnvelopes {
     try {
       const value = readArrayPayload(slab.bytes, own, payload, end)
       if (value instanceof ArrayBuffer || value instanceof DataView) return undefined
-      if (!own) slab.used = (end + 7) & ~7
+      if (!own) slab.take(end)
       return value
     } catch {
       return undefined // INVALID_VALUE

@@ -11,7 +11,7 @@ import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike, TypedArray } from '../key/ndarray.js'
 import { dtypeOf, isTypedArray, viewOf } from '../key/ndarray.js'
 import { PreparedKey } from '../key/prepared.js'
-import { doubles, native, scratch, words } from '../native/binding.js'
+import { doubles, native, words } from '../native/binding.js'
 import {
   BIT_PEEK,
   BIT_PIN,
@@ -47,7 +47,7 @@ import { findRows, getRows, type RowSearch, type RowValues, setRows, storeRows }
 import { Scope, scopeWord } from './scope.js'
 import { regionConfig, type SharedCacheOptions } from './shared-options.js'
 import { type CacheStats, statsOf } from './stats.js'
-import { decodeCopy, decodeView, type Encoded, encode, scalar, stage } from './stored-value.js'
+import { decodeCopy, decodeScratch, decodeView, type Encoded, encode, scalar, stage } from './stored-value.js'
 
 /** What another thread needs to attach; goes through `workerData` and `postMessage` as it is. */
 export interface SharedCacheHandle {
@@ -193,7 +193,7 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
   #deliver(key: CacheKey, tag: number, scope: number): unknown {
     const length = doubles[STAGING_LENGTH / 8] as number
     const delivery = words[STAGING_DELIVERY / 4]
-    if (delivery === COPIED) return decodeCopy(tag, scratch.buffer, scratch.byteOffset, length)
+    if (delivery === COPIED) return decodeScratch(tag, length)
     if (delivery === PINNED) {
       const pin = this.#pin()
       const offset = doubles[STAGING_OFFSET / 8] as number

@@ -7,6 +7,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { ndArrayViewOf } from '../codec/lower.js'
+import { SLAB_BYTES, Slab } from '../codec/slab.js'
 import { decodeValue, encodeValue } from '../codec/value.js'
 import { HitpathError } from '../errors.js'
 import { DTYPE, dtypeRow } from '../key/dtype.js'
@@ -199,6 +200,25 @@ export function decodeView(tag: number, memory: ArrayBufferLike, offset: number,
   if (tag === TAG_UTF16) return bytes.toString('utf16le')
   if (tag === TAG_MSGPACK) return decodeValue(Buffer.from(bytes))
   throw damaged(tag)
+}
+
+/** Arrays up to this length that were copied share memory; longer ones have their own. */
+const MAX_SHARED_BYTES = SLAB_BYTES / 4
+/** Up to here single words are copied; a view for `set` costs more than that. */
+const MAX_WORDWISE_BYTES = 128
+const scratchWords = new Uint32Array(scratch.buffer, scratch.byteOffset, SLAB_BYTES / 4)
+let slab: Slab | undefined
+
+/** The value whose bytes the native side has copied to the start of the scratch. */
+export function decodeScratch(tag: number, length: number): unknown {
+  if (tag < TAG_BUFFER || length > MAX_SHARED_BYTES)
+    return decodeCopy(tag, scratch.buffer, scratch.byteOffset, length)
+  slab = Slab.withRoom(slab, length)
+  const { used, bytes, words: to } = slab
+  if (length > MAX_WORDWISE_BYTES) bytes.set(scratch.subarray(0, length), used)
+  else for (let i = 0, at = used >> 2; 4 * i < length; i++, at++) to[at] = scratchWords[i] as number
+  slab.take(used + length)
+  return decodeView(tag, bytes.buffer, used, length)
 }
 
 /** As decodeView, with memory of its own. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ArrayEnvelopes, SLAB_BYTES } from '../../../src/codec/array-envelopes.js'
+import { ArrayEnvelopes } from '../../../src/codec/array-envelopes.js'
 import { decodePayload, type EnvelopeMeta, encodeEnvelope, readHeader } from '../../../src/codec/envelope.js'
+import { SLAB_BYTES } from '../../../src/codec/slab.js'
 import { NdArray, type TypedArray } from '../../../src/key/ndarray.js'
 import { NDARRAYS, VALUES } from '../../interop/values.js'
 
