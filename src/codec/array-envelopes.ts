@@ -43,7 +43,8 @@ export class ArrayEnvelopes {
   read(bytes: Uint8Array, own: boolean): TypedArray | NdArray | undefined {
     const { length } = bytes
     if (length <= HEAD_BYTES || length > MAX_ENVELOPE_BYTES) return undefined
-    const slab = (this.#slab = Slab.withRoom(this.#slab, length))
+    const slab = Slab.withRoom(this.#slab, length)
+    this.#slab = slab
     const at = slab.used
     slab.bytes.set(bytes, at)
     if (!this.#readHead(slab, at, length)) return undefined
