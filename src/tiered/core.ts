@@ -111,7 +111,7 @@ export class Core<V> {
   /** Work that nobody waits for; `close` does. */
   readonly background = new Set<Promise<unknown>>()
   pass: number = nextPass()
-  readonly gate: Gate = { pass: this.pass, hits: 0, sampleAt: NEVER_SAMPLED }
+  readonly gate: Gate = { pass: this.pass, hits: 0, unusualAt: NEVER_SAMPLED, sampleAt: NEVER_SAMPLED }
   readonly recorder: Recorder = new Recorder(() => this.#resample())
   /** Version of the last clear, as far as known. */
   epoch = 0
@@ -135,6 +135,7 @@ export class Core<V> {
     this.bus = parts.bus
     this.origin = parts.origin
     this.names = new Names(parts.l1, parts.prefix)
+    this.sampleNext(NEVER_SAMPLED)
     this.time = timeOf(settings.clock)
     this.shared = 'handle' in parts.l1
     this.generations = new Generations(parts.threads)
@@ -239,7 +240,14 @@ export class Core<V> {
 
   #resample(): void {
     const { every } = this.recorder
-    this.gate.sampleAt = this.gate.hits + (every === 0 ? NEVER_SAMPLED : this.recorder.gap() - 1)
+    this.sampleNext(every === 0 ? NEVER_SAMPLED : this.recorder.gap() - 1)
+  }
+
+  /** After so many hits more a read is timed. */
+  sampleNext(hits: number): void {
+    const { gate } = this
+    gate.sampleAt = gate.hits + hits
+    gate.unusualAt = this.names.prefix === undefined ? gate.sampleAt : 0
   }
 
   /** Whether each hit is judged because the link is down. */

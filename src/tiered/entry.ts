@@ -16,6 +16,8 @@ export interface Gate {
   /** The pass of the cache, or SLOW_PASS while every hit is judged. */
   pass: number
   hits: number
+  /** After so many hits a read goes the long way: `sampleAt`, or 0 where each key is to be joined with the name of a namespace. */
+  unusualAt: number
   /** The read that comes after so many hits is timed. */
   sampleAt: number
 }
