@@ -60,13 +60,15 @@ export class SlowReads<V> {
 
   /** @param entry what the first tier has for the key */
   getSync(key: CacheKey, entry: Entry<V> | undefined): V | undefined {
-    if (this.#isFresh(key, entry)) return entryValue(entry)
+    if (entry !== undefined && this.#isPlainHit(entry)) return entryValue(entry)
+    if (this.#isJudgedFresh(key, entry)) return entryValue(entry)
     this.#core.recorder.syncMisses++
     return undefined
   }
 
   get(key: CacheKey, entry: Entry<V> | undefined, options: CallOptions | undefined): Promise<V | undefined> {
-    return this.#isFresh(key, entry)
+    if (entry !== undefined && this.#isPlainHit(entry)) return Promise.resolve(entryValue(entry))
+    return this.#isJudgedFresh(key, entry)
       ? Promise.resolve(entryValue(entry))
       : this.#readThrough(key, entry, options)
   }
@@ -77,24 +79,20 @@ export class SlowReads<V> {
     factory: Factory<V>,
     options: LoadOptions | undefined,
   ): Promise<V | undefined> {
-    return this.#isPlainHit(entry)
+    return entry !== undefined && this.#isPlainHit(entry)
       ? Promise.resolve(entryValue(entry))
       : this.#getOrMake(key, entry, factory, options)
   }
 
   /** Whether the entry may be served and there is nobody to tell; counts. */
-  #isPlainHit(entry: Entry<V> | undefined): boolean {
+  #isPlainHit(entry: Entry<V>): boolean {
     const core = this.#core
-    if (entry === undefined || hitChannel.hasSubscribers || !core.plainlyFresh(entry)) return false
+    if (hitChannel.hasSubscribers || !core.plainlyFresh(entry)) return false
     core.gate.hits++
     return true
   }
 
   /** Whether the entry may be served as fresh; counts and tells. */
-  #isFresh(key: CacheKey, entry: Entry<V> | undefined): boolean {
-    return this.#isPlainHit(entry) || this.#isJudgedFresh(key, entry)
-  }
-
   #isJudgedFresh(key: CacheKey, entry: Entry<V> | undefined): boolean {
     const core = this.#core
     core.refuseClosed()

@@ -139,17 +139,20 @@ export class TieredCache<V = unknown> {
     return new TieredCache<V>(options)
   }
 
-  // The usual hit stands in each of the three calls that have one, and nothing else does: V8 inlines a getSync of 115 bytes of bytecode with all
-  // that it calls, and not one of 300. What it hands on to must make no closure here, which would take memory on each hit.
+  // The usual hit stands in each of the three calls that have one, and nothing else does: V8 inlines a getSync of 130 bytes of bytecode with all
+  // that it calls, and not one of 300 (bench/README.md, "Inlining"). A closure made here would take memory on each hit.
 
   /** The value if the first tier has it, synchronously. @throws HitpathError INVALID_KEY, CLOSED */
   getSync(key: CacheKey): V | undefined {
     const gate = this.#gate
     if (gate.hits >= gate.unusualAt) return this.#unusualSync(key)
     const entry = this.#l1.get(key) as Entry<V> | undefined
-    if (entry !== undefined && entry.pass === gate.pass && !hitChannel.hasSubscribers) {
-      gate.hits++
-      return entry.value as V
+    if (entry !== undefined && !hitChannel.hasSubscribers) {
+      const { pass } = entry
+      if (pass === gate.pass || pass === gate.tagPass) {
+        gate.hits++
+        return entry.value as V
+      }
     }
     return this.#slow.getSync(key, entry)
   }
@@ -163,9 +166,12 @@ export class TieredCache<V = unknown> {
       const gate = this.#gate
       if (gate.hits >= gate.unusualAt) return this.#unusualGet(key, options)
       const entry = this.#l1.get(key) as Entry<V> | undefined
-      if (entry !== undefined && entry.pass === gate.pass && !hitChannel.hasSubscribers) {
-        gate.hits++
-        return Promise.resolve(entry.value as V)
+      if (entry !== undefined && !hitChannel.hasSubscribers) {
+        const { pass } = entry
+        if (pass === gate.pass || pass === gate.tagPass) {
+          gate.hits++
+          return Promise.resolve(entry.value as V)
+        }
       }
       return this.#slow.get(key, entry, options)
     } catch (error) {
@@ -188,9 +194,12 @@ export class TieredCache<V = unknown> {
       const gate = this.#gate
       if (gate.hits >= gate.unusualAt) return this.#unusualGetOrSet(key, factory, options)
       const entry = this.#l1.get(key) as Entry<V> | undefined
-      if (entry !== undefined && entry.pass === gate.pass && !hitChannel.hasSubscribers) {
-        gate.hits++
-        return Promise.resolve(entry.value as V)
+      if (entry !== undefined && !hitChannel.hasSubscribers) {
+        const { pass } = entry
+        if (pass === gate.pass || pass === gate.tagPass) {
+          gate.hits++
+          return Promise.resolve(entry.value as V)
+        }
       }
       return this.#slow.getOrSet(key, entry, factory, options)
     } catch (error) {
@@ -418,8 +427,21 @@ export class TieredCache<V = unknown> {
   // Reads that are to be timed, or whose key is to be joined with the name of the namespace.
 
   #unusualSync(key: CacheKey): V | undefined {
-    if (this.#slow.isSampled()) return this.#slow.timed(key, () => this.getSync(key))
-    return this.#slow.getSync(key, this.#within(key))
+    const gate = this.#gate
+    if (gate.hits >= gate.sampleAt) return this.#timedSync(key)
+    const entry = this.#within(key)
+    if (entry !== undefined && !hitChannel.hasSubscribers) {
+      const { pass } = entry
+      if (pass === gate.pass || pass === gate.tagPass) {
+        gate.hits++
+        return entry.value as V
+      }
+    }
+    return this.#slow.getSync(key, entry)
+  }
+
+  #timedSync(key: CacheKey): V | undefined {
+    return this.#slow.timed(key, () => this.getSync(key))
   }
 
   #unusualGet(key: CacheKey, options: CallOptions | undefined): Promise<V | undefined> {
