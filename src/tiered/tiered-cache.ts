@@ -258,10 +258,8 @@ export class TieredCache<V = unknown> {
   }
 
   /** Makes every entry that carries the tag invalid, everywhere. O(1) in their number. */
-  async invalidateTag(tag: string): Promise<WriteResult> {
-    if (typeof tag !== 'string')
-      throw new HitpathError('INVALID_ARGUMENT', `a tag is a string; got ${describe(tag)}`)
-    return await this.#writer.invalidateTag(tag)
+  invalidateTag(tag: string): Promise<WriteResult> {
+    return this.#writer.invalidateTag(tag)
   }
 
   /** Removes the entries whose key is a string that matches a glob as in Redis. Looks at every entry of the namespace. */
