@@ -2,6 +2,7 @@
 import { Bench } from 'tinybench'
 import type { Contender } from './contender.js'
 import { LatencySamples } from './latency.js'
+import { pace } from './pace.js'
 import type { Latency } from './results.js'
 import { RunQueue } from './run-queue.js'
 import type { Form, Suite } from './subject.js'
@@ -18,6 +19,7 @@ interface Entrant {
 
 const queue = new RunQueue()
 const entrants = new Map<string, Entrant>()
+let pacesOfRound: readonly number[] = []
 
 /** Prepares a contender, and checks one batch of it before anything is timed. */
 export async function open(module: string, subjectId: string, name: string, form: Form): Promise<void> {
@@ -67,7 +69,9 @@ export async function round(name: string, roundMs: number): Promise<number> {
   globalThis.gc?.()
   let waitedMs = 0
   let startedMs = 0
+  const paceBefore = pace()
   const [task] = isAsync ? await bench.run() : bench.runSync()
+  pacesOfRound = [paceBefore, pace()]
   const result = task!.result
   if (result.state !== 'completed') throw new Error(`${name}: the round ended as ${result.state}`)
   expectRight(name, right, batches * contender.operations)
@@ -78,6 +82,11 @@ export async function round(name: string, roundMs: number): Promise<number> {
   }
   const batchMs = statistic === 'median' ? result.latency.p50 : meanMs()
   return (batchMs * NS_PER_MS) / contender.operations
+}
+
+/** The machine's pace before and after the last round. */
+export function paces(): readonly number[] {
+  return pacesOfRound
 }
 
 /** Null when the contender does not tell one. */

@@ -7,6 +7,7 @@
  */
 import { Child } from './child.js'
 import type { Contender } from './contender.js'
+import { evenRounds, type Taken } from './pace.js'
 import type { Latency } from './results.js'
 import type { Answer, Form, LeftOut, Run, Subject } from './subject.js'
 
@@ -78,22 +79,26 @@ async function measure(
     for (const [name, lane] of lanes) await lane.call(LANE, 'round', name, run.roundMs)
 
     const turns = [...names, undefined]
-    const timings: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]))
-    const again: number[] = []
-    for (let round = 0; round < run.rounds; round++) {
+    const takeRound = async (round: number): Promise<Taken<Map<string | undefined, number>>> => {
+      const value = new Map<string | undefined, number>()
+      const paces: number[] = []
       for (let turn = 0; turn < turns.length; turn++) {
         const name = turns[(round + turn) % turns.length]
         const lane = lanes.get(name ?? first)!
-        const ns = await lane.call<number>(LANE, 'round', name ?? first, run.roundMs)
-        const rounds = name === undefined ? again : timings[name]!
-        rounds.push(ns)
+        value.set(name, await lane.call<number>(LANE, 'round', name ?? first, run.roundMs))
+        paces.push(...(await lane.call<number[]>(LANE, 'paces')))
       }
+      return { value, paces }
     }
-    const noise = again.map((ns, round) => ns / timings[first]![round]!)
+    const { values, repeated, uneven } = await evenRounds(run.rounds, takeRound)
+    const timings: Record<string, number[]> = Object.fromEntries(
+      names.map((name) => [name, values.map((round) => round.get(name)!)]),
+    )
+    const noise = values.map((round) => round.get(undefined)! / round.get(first)!)
     const latency = run.form === 'full' ? await oneByOne(lanes) : undefined
-    const notes = await hitRatios(lanes)
+    const notes = [...paceNotes(repeated, uneven), ...(await hitRatios(lanes))]
     return {
-      ...(notes && { notes }),
+      ...(notes.length > 0 && { notes }),
       figures: {
         [id]: { contenders: timings, noise, ...(latency && { latency }), ...(leftOut && { leftOut }) },
       },
@@ -119,11 +124,17 @@ async function oneByOne(
   return latencies
 }
 
-async function hitRatios(lanes: ReadonlyMap<string, Child>): Promise<readonly string[] | undefined> {
+function paceNotes(repeated: number, uneven: number): readonly string[] {
+  if (repeated === 0) return []
+  const kept = uneven === 0 ? '' : `, and ${uneven} kept in spite of it`
+  return [`The machine changed its pace: ${repeated} rounds were taken again${kept}.`]
+}
+
+async function hitRatios(lanes: ReadonlyMap<string, Child>): Promise<readonly string[]> {
   const told: string[] = []
   for (const [name, lane] of lanes) {
     const ratio = await lane.call<number | null>(LANE, 'hitRatio', name)
     if (ratio !== null) told.push(`${name} ${(ratio * 100).toFixed(1)} %`)
   }
-  return told.length === 0 ? undefined : [`Hit ratio: ${told.join(', ')}.`]
+  return told.length === 0 ? [] : [`Hit ratio: ${told.join(', ')}.`]
 }

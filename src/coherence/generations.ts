@@ -5,6 +5,8 @@
  * tier holds it; the fill happens only if the token is unchanged. Always true: a bump of the name that returned after the
  * token was taken makes the token changed, in every thread that shares the buffer.
  *
+ * A bump of all names is one more counter, which is added to that of each name: both only rise, so their sum is what it was while both are.
+ *
  * A `Snapshot` is the tokens of all names. One more word counts all bumps: as long as it is what it was, each token holds, and a name
  * is not even hashed. A bump adds to its counter first and to that word afterwards, both before it returns, so whoever
  * finds the word unchanged was there before the bump returned, as is true of a single token.
@@ -19,22 +21,26 @@ import { describe, HitpathError } from '../errors.js'
 const COUNTERS = 1024
 /** Behind the counters: how many bumps there were. */
 const BUMPS = COUNTERS
+/** How many bumps of all names there were. */
+const ALL = COUNTERS + 1
+const WORDS = COUNTERS + 2
 const PER_COUNT = 2 ** 32
 
 declare const generation: unique symbol
 
-/** A counter's index and what it read, in one exact number: nothing is allocated for it beyond that number. */
+/** A counter's index and what it and that of all names read together, in one exact number: nothing is allocated for it beyond that number. */
 export type Token = number & { readonly [generation]: true }
 
 /** What all counters read, and the count of bumps, read before them. */
 export interface Snapshot {
   readonly bumps: number
+  readonly all: number
   readonly counters: Int32Array
 }
 
 export class Generations {
   /** Bytes of the buffer; a multiple of 8, for what lies behind it. */
-  static readonly BYTES: number = (COUNTERS + 2) * Int32Array.BYTES_PER_ELEMENT
+  static readonly BYTES: number = WORDS * Int32Array.BYTES_PER_ELEMENT
 
   readonly #counters: Int32Array
   readonly #shared: boolean
@@ -55,31 +61,33 @@ export class Generations {
       )
     }
     this.#shared = buffer !== undefined
-    this.#counters = new Int32Array(buffer ?? new ArrayBuffer(Generations.BYTES), 0, COUNTERS + 1)
+    this.#counters = new Int32Array(buffer ?? new ArrayBuffer(Generations.BYTES), 0, WORDS)
   }
 
   /** To be taken before the value is read or computed. @param index what `counterOf` says of the name, for who asks several generations */
   token(name: string, index = counterOf(name)): Token {
-    return (index * PER_COUNT + (this.#read(index) >>> 0)) as Token
+    return (index * PER_COUNT + (this.#sum(index) >>> 0)) as Token
   }
 
   /** Whether nothing that shares the counter was bumped since the token was taken. */
   unchanged(token: Token): boolean {
-    return this.#read(Math.floor(token / PER_COUNT)) === (token | 0)
+    return this.#sum(Math.floor(token / PER_COUNT)) === (token | 0)
   }
 
   /** Tokens of all names, to be taken before their values are read. Copies 4 KB: for a batch. */
   snapshot(): Snapshot {
     const bumps = this.#read(BUMPS)
-    if (!this.#shared) return { bumps, counters: this.#counters.slice(0, COUNTERS) }
+    const all = this.#read(ALL)
+    if (!this.#shared) return { bumps, all, counters: this.#counters.slice(0, COUNTERS) }
     const counters = new Int32Array(COUNTERS)
     for (let index = 0; index < COUNTERS; index++) counters[index] = this.#read(index)
-    return { bumps, counters }
+    return { bumps, all, counters }
   }
 
   /** As `unchanged`, for one of the names of a snapshot: one comparison while nothing at all was bumped. */
-  unchangedSince({ bumps, counters }: Snapshot, name: string): boolean {
+  unchangedSince({ bumps, all, counters }: Snapshot, name: string): boolean {
     if (this.#read(BUMPS) === bumps) return true
+    if (this.#read(ALL) !== all) return false
     const index = counterOf(name)
     return this.#read(index) === counters[index]
   }
@@ -95,10 +103,14 @@ export class Generations {
     this.#add(BUMPS)
   }
 
-  /** Breaks all tokens taken before the call: patterns, tags, clears and gaps of the bus. A few microseconds. */
+  /** Breaks all tokens taken before the call: patterns, tags, clears and gaps of the bus. */
   bumpAll(): void {
-    for (let index = 0; index < COUNTERS; index++) this.#add(index)
+    this.#add(ALL)
     this.#add(BUMPS)
+  }
+
+  #sum(index: number): number {
+    return (this.#read(index) + this.#read(ALL)) | 0
   }
 
   /** Sequentially consistent where shared: pairs with `#add`, so the bump and the deletion that follows it are seen in order. */

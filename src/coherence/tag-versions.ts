@@ -43,6 +43,8 @@ export type LoadTagVersions = (tags: readonly string[]) => Promise<readonly numb
 export interface TagVersionsOptions {
   /** Reads versions from the second tier; a tag without one must get one. Rejections reach those who wait for the tags. */
   readonly load: LoadTagVersions
+  /** Called at once when entries that held may not hold any more. Default: none. */
+  readonly onChange?: () => void
   /** States kept, default 100,000. */
   readonly maxTags?: number
   /** Tags in one call of `load`, default 1,000. */
@@ -65,6 +67,7 @@ interface Flight {
 
 export class TagVersions {
   readonly #load: LoadTagVersions
+  readonly #onChange: () => void
   readonly #maxTags: number
   readonly #maxBatch: number
   readonly #states = new Map<string, State>()
@@ -74,6 +77,7 @@ export class TagVersions {
 
   constructor(options: TagVersionsOptions) {
     this.#load = options.load
+    this.#onChange = options.onChange ?? (() => {})
     this.#maxTags = integerOption(options.maxTags ?? 100_000, 'TagVersions.maxTags')
     this.#maxBatch = integerOption(options.maxBatch ?? 1000, 'TagVersions.maxBatch')
   }
@@ -116,7 +120,9 @@ export class TagVersions {
   merge(tag: string, version: number): boolean {
     const state = this.#states.get(tag)
     if (state === undefined) return false
-    return version === Number.POSITIVE_INFINITY ? doubt(state) : raise(state, version)
+    const changed = version === Number.POSITIVE_INFINITY ? doubt(state) : raise(state, version)
+    if (changed) this.#onChange()
+    return changed
   }
 
   /** After a gap nothing is known: every state becomes unknown, and fetches under way are made again. O(states). */
@@ -125,6 +131,7 @@ export class TagVersions {
       doubt(state)
       state.floor = 0
     }
+    this.#onChange()
   }
 
   #flight(tag: string): Flight {
@@ -166,7 +173,7 @@ export class TagVersions {
       const versions = await this.#load(left)
       left = asked.flatMap((state, i) => {
         if (state.doubts !== doubts[i]) return [state.tag]
-        learn(state, versions[i])
+        if (learn(state, versions[i])) this.#onChange()
         this.#land(state.tag)?.resolve(state)
         return []
       })
@@ -194,6 +201,7 @@ export class TagVersions {
       state.version = UNKNOWN
       state.evicted = true
       this.#evictions++
+      this.#onChange()
       return
     }
   }
@@ -213,9 +221,12 @@ function doubt(state: State): boolean {
   return true
 }
 
-/** An evicted state hears no messages, so it must not become known again; nor does an answer that is no version make it so. */
-function learn(state: State, version: number | undefined): void {
-  if (state.evicted || version === undefined || !Number.isFinite(version)) return
+/** An evicted state hears no messages, so it must not become known again; nor does an answer that is no version make it so.
+ * Whether a version that was known has risen. */
+function learn(state: State, version: number | undefined): boolean {
+  if (state.evicted || version === undefined || !Number.isFinite(version)) return false
+  const { version: before } = state
   state.floor = Math.max(state.floor, version)
   state.version = state.floor
+  return state.version > before
 }

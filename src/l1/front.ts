@@ -72,7 +72,9 @@ export class Front {
   #sample: string[] = []
   /** The place of a full group that is taken next, of four. */
   #victim = 0
-  #uncounted = 0
+  /** What the hits were when it was judged, and when the native side was told of them. */
+  #judgedHits = 0
+  #toldHits = 0
 
   /** `most`: of so many entries values are at hand; `quick`: whether hits may be judged here. */
   constructor(engine: Engine, most = Number.POSITIVE_INFINITY, quick = engine.quick) {
@@ -109,7 +111,6 @@ export class Front {
           return -1
         if ((this.#bytes[4 * word + SLOT_FREQ] as number) < 3) this.#engine.touch(word)
         this.#hits++
-        this.#uncounted++
         return found[3 * record] as number
       }
     }
@@ -119,7 +120,6 @@ export class Front {
   /** The hit that lookup() has just given is of no use: the caller has forgotten the value. */
   retract(): void {
     this.#hits--
-    this.#uncounted--
   }
 
   /** After lookup() gave -1, or retract(): the native side found the entry. */
@@ -177,7 +177,7 @@ export class Front {
     this.#empty()
     this.#bits = LEAST_BITS
     this.#large = false
-    this.#hits = 0
+    this.#judgedHits = this.#hits
     this.#misses = 0
   }
 
@@ -189,21 +189,22 @@ export class Front {
 
   /** Hits that the native side has not been told of. */
   takeHits(): number {
-    const hits = this.#uncounted
-    this.#uncounted = 0
+    const hits = this.#hits - this.#toldHits
+    this.#toldHits = this.#hits
     return hits
   }
 
   #judge(): void {
-    if (this.#hits >= 4 * this.#misses) {
+    const hits = this.#hits - this.#judgedHits
+    if (hits >= 4 * this.#misses) {
       this.#rest = ASIDE
     } else if (this.#improve()) {
       this.#empty()
-    } else if (this.#hits < this.#misses) {
+    } else if (hits < this.#misses) {
       this.#aside = this.#rest
       this.#rest = Math.min(2 * this.#rest, ASIDE_LAST)
     }
-    this.#hits = 0
+    this.#judgedHits = this.#hits
     this.#misses = 0
   }
 

@@ -5,7 +5,8 @@
  * 1. An entry is put only under a generation token taken before its value was read or computed, and only while the token is unchanged;
  *    never over one with a higher version.
  * 2. An entry is served only under the pass that it was put under. A gap of the bus, a clear and a flush change the pass: O(1).
- * 3. No entry outlives its copy in the second tier: `until` is at most its absolute deadline.
+ * 3. An entry with tags has the tag pass only if its tags held after the last change of any tag, which changes that pass.
+ * 4. No entry outlives its copy in the second tier: `until` is at most its absolute deadline.
  */
 import type { Bus } from '../coherence/bus.js'
 import { Generations, type Snapshot, type Token } from '../coherence/generations.js'
@@ -111,7 +112,13 @@ export class Core<V> {
   /** Work that nobody waits for; `close` does. */
   readonly background = new Set<Promise<unknown>>()
   pass: number = nextPass()
-  readonly gate: Gate = { pass: this.pass, hits: 0, sampleAt: NEVER_SAMPLED }
+  readonly gate: Gate = {
+    pass: this.pass,
+    tagPass: nextPass(),
+    hits: 0,
+    unusualAt: NEVER_SAMPLED,
+    sampleAt: NEVER_SAMPLED,
+  }
   readonly recorder: Recorder = new Recorder(() => this.#resample())
   /** Version of the last clear, as far as known. */
   epoch = 0
@@ -126,6 +133,8 @@ export class Core<V> {
   #bornAfter = Number.NEGATIVE_INFINITY
   #lastStamp = 0
   #slow = false
+  /** Of entries whose tags were seen to hold since the last change of any tag. */
+  #tagPass = this.gate.tagPass
 
   constructor(parts: CoreParts) {
     const { settings, l2 } = parts
@@ -135,6 +144,7 @@ export class Core<V> {
     this.bus = parts.bus
     this.origin = parts.origin
     this.names = new Names(parts.l1, parts.prefix)
+    this.sampleNext(NEVER_SAMPLED)
     this.time = timeOf(settings.clock)
     this.shared = 'handle' in parts.l1
     this.generations = new Generations(parts.threads)
@@ -145,6 +155,10 @@ export class Core<V> {
         l2 === undefined
           ? Promise.resolve(tags.map(() => 0))
           : this.guard.run(() => l2.tagVersions(tags, this.tagLifeMs)),
+      onChange: () => {
+        this.#tagPass = nextPass()
+        this.retune()
+      },
     })
     this.events = new Events(settings.namespace, () => this.retune())
     this.guard = new Guard({
@@ -234,12 +248,21 @@ export class Core<V> {
 
   /** Decides how hits are checked, after anything that matters for it changed. */
   retune(): void {
-    this.gate.pass = this.closed || this.#slow || this.events.listened('hit') ? SLOW_PASS : this.pass
+    const slow = this.closed || this.#slow || this.events.listened('hit')
+    this.gate.pass = slow ? SLOW_PASS : this.pass
+    this.gate.tagPass = slow ? SLOW_PASS : this.#tagPass
   }
 
   #resample(): void {
     const { every } = this.recorder
-    this.gate.sampleAt = this.gate.hits + (every === 0 ? NEVER_SAMPLED : this.recorder.gap() - 1)
+    this.sampleNext(every === 0 ? NEVER_SAMPLED : this.recorder.gap() - 1)
+  }
+
+  /** After so many hits more a read is timed. */
+  sampleNext(hits: number): void {
+    const { gate } = this
+    gate.sampleAt = gate.hits + hits
+    gate.unusualAt = this.names.prefix === undefined ? gate.sampleAt : 0
   }
 
   /** Whether each hit is judged because the link is down. */
@@ -261,6 +284,7 @@ export class Core<V> {
   /** Makes every entry of this namespace in this thread invalid, and breaks all fills under way. O(1) in the entries. */
   flush(): void {
     this.pass = nextPass()
+    this.#tagPass = nextPass()
     this.#bornAfter = monotonicNow()
     this.generations.bumpAll()
     this.retune()
@@ -280,12 +304,13 @@ export class Core<V> {
 
   /** Whether the entry is fresh beyond doubt, without a look at a clock: most hits that the pass alone does not decide. */
   plainlyFresh(entry: Entry<V>): boolean {
-    return (
-      entry.bound === this.gate.pass &&
-      !entry.negative &&
-      (entry.tags === null || tagsHold(entry.tags, entry.tagVersions as readonly number[])) &&
-      (entry.checkAt === Infinity || this.time.surelyBefore(entry.checkAt))
-    )
+    const { gate } = this
+    if (entry.bound !== gate.pass || entry.negative) return false
+    if (entry.tags === null) return entry.checkAt === Infinity || this.time.surelyBefore(entry.checkAt)
+    if (!tagsHold(entry.tags, entry.tagVersions as readonly number[])) return false
+    if (entry.checkAt !== Infinity) return this.time.surelyBefore(entry.checkAt)
+    entry.pass = gate.tagPass
+    return true
   }
 
   judge(entry: Entry<V>): Judgement {

@@ -1,8 +1,9 @@
 /**
  * What the first tier holds for a key: the value, and what decides whether it may be served.
  *
- * Always true: `pass` equals the pass of the cache only while nothing but that has to be checked, so the usual hit is one lookup and
- * one comparison. Everything else (tags, grace, early refresh, negative entries) carries NO_PASS and is judged.
+ * Always true: `pass` equals the pass of the cache only while nothing but that has to be checked, and its tag pass only while no tag that is known
+ * here has changed since those of the entry were seen to hold; so the usual hit is one lookup and one comparison, or two. Everything else
+ * (grace, early refresh, negative entries) carries NO_PASS and is judged.
  * In a SharedCache an entry is plain msgpack; each thread binds it once to its own pass and tag states.
  */
 import { type TagState, tagsHold } from '../coherence/tag-versions.js'
@@ -15,7 +16,11 @@ export const SLOW_PASS = -2
 export interface Gate {
   /** The pass of the cache, or SLOW_PASS while every hit is judged. */
   pass: number
+  /** The pass of entries with tags, or SLOW_PASS with the other. */
+  tagPass: number
   hits: number
+  /** After so many hits a read goes the long way: `sampleAt`, or 0 where each key is to be joined with the name of a namespace. */
+  unusualAt: number
   /** The read that comes after so many hits is timed. */
   sampleAt: number
 }

@@ -9,7 +9,8 @@ import type { CacheKey } from '../l1/engine.js'
 import type { StaleReason } from '../observe/recorder.js'
 import type { Core } from './core.js'
 import { missReason } from './diagnosis.js'
-import { type Entry, entryValue } from './entry.js'
+import { type Entry, entryValue, NEVER_SAMPLED } from './entry.js'
+import { hitChannel } from './events.js'
 import type { Factory, Loader } from './loader.js'
 import type { Named } from './names.js'
 import {
@@ -35,8 +36,64 @@ export class SlowReads<V> {
     this.#loader = loader
   }
 
+  /** Whether the read that comes is to be timed. */
+  isSampled(): boolean {
+    const { gate } = this.#core
+    return gate.hits >= gate.sampleAt
+  }
+
+  /** Times a read, if it turns out to be a hit of the first tier, and notes its key. */
+  timed<T>(key: CacheKey, read: () => T): T {
+    const core = this.#core
+    const { gate, names, recorder } = core
+    const before = gate.hits
+    core.sampleNext(recorder.every === 0 ? NEVER_SAMPLED : recorder.gap())
+    const began = process.hrtime()
+    const answer = read()
+    const ended = process.hrtime()
+    if (gate.hits === before || recorder.every === 0) return answer
+    recorder.hit(began, ended)
+    const isString = typeof key === 'string'
+    recorder.asked(isString ? key : names.named(key).name, isString)
+    return answer
+  }
+
+  /** @param entry what the first tier has for the key */
+  getSync(key: CacheKey, entry: Entry<V> | undefined): V | undefined {
+    if (entry !== undefined && this.#isPlainHit(entry)) return entryValue(entry)
+    if (this.#isJudgedFresh(key, entry)) return entryValue(entry)
+    this.#core.recorder.syncMisses++
+    return undefined
+  }
+
+  get(key: CacheKey, entry: Entry<V> | undefined, options: CallOptions | undefined): Promise<V | undefined> {
+    if (entry !== undefined && this.#isPlainHit(entry)) return Promise.resolve(entryValue(entry))
+    return this.#isJudgedFresh(key, entry)
+      ? Promise.resolve(entryValue(entry))
+      : this.#readThrough(key, entry, options)
+  }
+
+  getOrSet(
+    key: CacheKey,
+    entry: Entry<V> | undefined,
+    factory: Factory<V>,
+    options: LoadOptions | undefined,
+  ): Promise<V | undefined> {
+    return entry !== undefined && this.#isPlainHit(entry)
+      ? Promise.resolve(entryValue(entry))
+      : this.#getOrMake(key, entry, factory, options)
+  }
+
+  /** Whether the entry may be served and there is nobody to tell; counts. */
+  #isPlainHit(entry: Entry<V>): boolean {
+    const core = this.#core
+    if (hitChannel.hasSubscribers || !core.plainlyFresh(entry)) return false
+    core.gate.hits++
+    return true
+  }
+
   /** Whether the entry may be served as fresh; counts and tells. */
-  judged(key: CacheKey, entry: Entry<V> | undefined): boolean {
+  #isJudgedFresh(key: CacheKey, entry: Entry<V> | undefined): boolean {
     const core = this.#core
     core.refuseClosed()
     if (entry === undefined) return false
@@ -50,7 +107,7 @@ export class SlowReads<V> {
   }
 
   /** @param entry what the first tier has, and may not be served */
-  async readThrough(
+  async #readThrough(
     key: CacheKey,
     entry: Entry<V> | undefined,
     options: CallOptions | undefined,
@@ -64,7 +121,7 @@ export class SlowReads<V> {
     return found ? entryValue(read) : undefined
   }
 
-  getOrMake(
+  #getOrMake(
     key: CacheKey,
     entry: Entry<V> | undefined,
     factory: Factory<V>,

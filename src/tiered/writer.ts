@@ -8,7 +8,7 @@
 import { encodeEnvelope } from '../codec/envelope.js'
 import type { Token } from '../coherence/generations.js'
 import type { TagState } from '../coherence/tag-versions.js'
-import { HitpathError } from '../errors.js'
+import { describe, HitpathError } from '../errors.js'
 import type { CallOptions, L2Store, L2Write, Moment, Written } from '../l2/store.js'
 import { type Core, entryOf } from './core.js'
 import type { Entry } from './entry.js'
@@ -134,12 +134,14 @@ export class Writer<V> {
   }
 
   async invalidateTag(tag: string): Promise<WriteResult> {
+    if (typeof tag !== 'string')
+      throw new HitpathError('INVALID_ARGUMENT', `a tag is a string; got ${describe(tag)}`)
     const core = this.#core
     core.refuseClosed()
     this.#overtakeAll()
     const { l2 } = core
     if (l2 === undefined) {
-      await core.tags.fetch([tag])
+      if (core.tags.known(tag) === undefined) await core.tags.fetch([tag])
       core.tags.merge(tag, core.evenStamp())
       core.generations.bumpAll()
       return this.#invalidated('tag', tag, false)
@@ -341,8 +343,9 @@ export class Writer<V> {
   }
 
   #invalidated(kind: 'tag' | 'pattern' | 'clear', target: string, queued: boolean): WriteResult {
-    this.#core.recorder.invalidated(kind)
-    this.#core.events.emit('invalidate', { kind, target, foreign: false })
+    const { events, recorder } = this.#core
+    recorder.invalidated(kind)
+    if (events.wants('invalidate')) events.emit('invalidate', { kind, target, foreign: false })
     return queued ? QUEUED : DONE
   }
 

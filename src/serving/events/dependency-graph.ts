@@ -41,9 +41,8 @@ export class DependencyGraph {
 
   /** The tags and all that depend on them, each once, none before what it depends on. O(tags * rules). */
   closure(tags: Iterable<string>): string[] {
-    const given = [...tags]
-    if (this.#rules.length === 0) return [...new Set(given)]
-    return ordered(given, (tag) => this.#dependents(tag))
+    if (this.#rules.length === 0) return [...new Set(tags)]
+    return ordered([...tags], (tag) => this.#dependents(tag))
   }
 
   #dependents(tag: string): string[] {

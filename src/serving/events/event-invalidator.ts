@@ -80,15 +80,15 @@ export class EventInvalidator<E> {
    * given up for newer ones; what the cache rejected with, once the retries are used up
    */
   handle(event: E): Promise<void> {
-    let handled: Promise<void>
+    // Nobody has to wait: rejections of the queue are reported, and never unhandled.
     try {
       this.#refuseClosed()
-      handled = this.#accept(event).then(() => undefined)
+      return this.#accept(event)
     } catch (error) {
-      handled = Promise.reject(error)
+      const refused = Promise.reject(error)
+      refused.catch(() => {})
+      return refused
     }
-    handled.catch(() => {}) // reported: a caller who does not wait loses nothing
-    return handled
   }
 
   /**
@@ -201,7 +201,7 @@ export class EventInvalidator<E> {
 
   // ---- events ----
 
-  #accept(event: E): Promise<unknown> {
+  #accept(event: E): Promise<void> {
     this.#counts.received++
     const plan = this.#sensibly(() => planOf(this.#settings, event), event)
     if (plan === undefined) {

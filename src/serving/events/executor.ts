@@ -15,6 +15,8 @@ export interface ExecutorOptions {
   readonly retryDelayMs: number
 }
 
+const NONE: readonly string[] = []
+
 export class Executor {
   readonly #targets: Targets
   readonly #options: ExecutorOptions
@@ -28,15 +30,27 @@ export class Executor {
 
   /** One after the other: what is made anew between two of them is made of what the first let in. */
   invalidate({ tags, patterns }: Invalidation): Happening {
-    const steps = this.#options.graph
-      .closure(tags)
-      .map((tag) => () => this.#targets.tag(tag))
-      .concat(Array.from(patterns, (glob) => () => this.#targets.pattern(glob)))
-    return this.#persist(() => inTurn(steps, 0))
+    const order = this.#options.graph.closure(tags)
+    const globs = patterns.size === 0 ? NONE : [...patterns]
+    return this.#persist(() => this.#inTurn(order, globs, 0))
   }
 
   clear(): Happening {
     return this.#persist(() => this.#targets.clear())
+  }
+
+  /** The tags and then the globs from the step `from` on, each once the one before has happened. */
+  #inTurn(tags: readonly string[], globs: readonly string[], from: number): Happening {
+    const steps = tags.length + globs.length
+    for (let i = from; i < steps; i++) {
+      const step =
+        i < tags.length
+          ? this.#targets.tag(tags[i] as string)
+          : this.#targets.pattern(globs[i - tags.length] as string)
+      if (step !== undefined)
+        return i + 1 === steps ? step : step.then(() => this.#inTurn(tags, globs, i + 1))
+    }
+    return undefined
   }
 
   #persist(act: () => Happening): Happening {
@@ -61,15 +75,6 @@ export class Executor {
     }
     throw failure
   }
-}
-
-/** The steps from `from` on, each once the one before has happened. */
-function inTurn(steps: readonly (() => Happening)[], from: number): Happening {
-  for (let i = from; i < steps.length; i++) {
-    const step = (steps[i] as () => Happening)()
-    if (step !== undefined) return step.then(() => inTurn(steps, i + 1))
-  }
-  return undefined
 }
 
 /** A closed cache serves nothing, and will not answer another time either. */

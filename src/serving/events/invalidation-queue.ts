@@ -57,9 +57,9 @@ export class InvalidationQueue {
   }
 
   /** Settles when all that was offered for the key has. */
-  pending(key: string): Promise<unknown> {
+  pending(key: string): Promise<void> {
     const works = [this.#running.get(key), this.#waiting.get(key), this.#clearing, this.#nextClear]
-    const all = Promise.all(works.map((work) => work?.promise))
+    const all = Promise.all(works.map((work) => work?.promise)).then(() => undefined)
     all.catch(() => {})
     return all
   }
@@ -135,10 +135,7 @@ export class InvalidationQueue {
 
   #begin(work: Work): void {
     this.#running.set(work.key, work)
-    this.#await(work, work, () => this.#options.invalidate(work)).then(() => {
-      this.#running.delete(work.key)
-      this.#next()
-    })
+    void this.#act(work, work)
   }
 
   #beginClear(): void {
@@ -146,21 +143,22 @@ export class InvalidationQueue {
     if (work === undefined || this.#clearing !== undefined) return
     this.#nextClear = undefined
     this.#clearing = work
-    this.#await(work, undefined, () => this.#options.clear()).then(() => {
-      this.#clearing = undefined
-      this.#beginClear()
-      this.#next()
-    })
+    void this.#act(work, undefined)
   }
 
-  /** Acts now; resolves, always, once it is over and those who wait for it know. */
-  async #await(work: Work, what: Invalidation | undefined, act: () => Happening): Promise<void> {
+  /** Acts now; once it is over, those who wait for it know, and what waits its turn begins. Never rejects. */
+  async #act(work: Work, what: Invalidation | undefined): Promise<void> {
     try {
-      await act()
+      await (what === undefined ? this.#options.clear() : this.#options.invalidate(what))
       this.#settle(work, what, undefined)
     } catch (error) {
       this.#settle(work, what, error)
     }
+    if (what === undefined) {
+      this.#clearing = undefined
+      this.#beginClear()
+    } else this.#running.delete(work.key)
+    this.#next()
   }
 
   #settle(work: Work, what: Invalidation | undefined, error: unknown): void {

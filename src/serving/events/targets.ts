@@ -49,6 +49,7 @@ export class Targets {
 
   /** Every cache is asked, whatever another answers; the first failure is thrown once all have answered. */
   #each(ask: (cache: InvalidatedCache) => unknown): Happening {
+    if (this.#caches.length === 1) return happening(ask(this.#caches[0] as InvalidatedCache))
     const pending: PromiseLike<unknown>[] = []
     const failures: unknown[] = []
     for (const cache of this.#caches) {
@@ -69,6 +70,11 @@ export class Targets {
       if (answer.status === 'rejected') failures.push(answer.reason)
     if (failures.length > 0) throw failures[0]
   }
+}
+
+/** Whatever it promises: nobody looks at it. */
+function happening(answer: unknown): Happening {
+  return isThenable(answer) ? (Promise.resolve(answer) as Promise<void>) : undefined
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -52,8 +52,8 @@ export class Template {
   /** The text with each placeholder replaced, its value passed through `write`. */
   expand(bindings: Bindings, write: (value: string) => string = same): string {
     let text = this.#literals[0] as string
-    for (const [i, name] of this.names.entries())
-      text += write(bindings.get(name) ?? '') + (this.#literals[i + 1] as string)
+    for (let i = 0; i < this.names.length; i++)
+      text += write(bindings.get(this.names[i] as string) ?? '') + (this.#literals[i + 1] as string)
     return text
   }
 
