@@ -89,8 +89,8 @@ export function mget(client: AnyClient, keys: readonly string[]): Promise<(Bytes
 }
 
 /** Takes the place of a client where a command is to be made and not sent. */
-const UNSENT = unsent(false)
-const UNSENT_WITH_STACK = unsent(true)
+export const UNSENT: object = unsent(false)
+const UNSENT_WITH_STACK: object = unsent(true)
 /** What is no `mgetBuffer` of ioredis: it sends by itself, or looks for more than it is given. */
 const otherMakes = new WeakSet<object>()
 
@@ -117,7 +117,7 @@ function unsent(showFriendlyErrorStack: boolean): object {
  * A command in RESP if all of it is ASCII, so that units are bytes: this is found out once for the whole, which is made flat once, where
  * each key, looked at by itself, would be made flat by itself. It is half of the time.
  */
-function asciiText(name: string, words: readonly string[]): string | undefined {
+export function asciiText(name: string, words: readonly string[]): string | undefined {
   let text = `*${words.length + 1}\r\n$${name.length}\r\n${name}\r\n`
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as string

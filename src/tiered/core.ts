@@ -71,11 +71,11 @@ const NO_COUNTS: Counters = {
   dropped: 0,
 }
 
-/** A read of the second tier that others may share while nothing overtook it. */
-export interface Reading<V> {
+/** A read of the second tier that others may join while nothing overtook it. */
+export interface SharedRead<V> {
   readonly token: Token
   readonly ownWrites: Token
-  readonly entry: Promise<Entry<V> | undefined>
+  join(onEntry: (entry: Entry<V> | undefined) => void, onError: (error: unknown) => void): void
 }
 
 export interface CoreParts {
@@ -106,7 +106,7 @@ export class Core<V> {
   readonly claims: Claims | undefined
   readonly counters: Counters = { ...NO_COUNTS }
   /** Reads and computations under way, by name: at most one of each that may still be joined. */
-  readonly reads = new Map<string, Reading<V>>()
+  readonly reads = new Map<string, SharedRead<V>>()
   readonly flights = new Map<string, Flight<V>>()
   /** Work that nobody waits for; `close` does. */
   readonly background = new Set<Promise<unknown>>()
