@@ -117,7 +117,7 @@ function unsent(showFriendlyErrorStack: boolean): object {
  * A command in RESP if all of it is ASCII, so that units are bytes: this is found out once for the whole, which is made flat once, where
  * each key, looked at by itself, would be made flat by itself. It is half of the time.
  */
-export function asciiText(name: string, words: readonly string[]): string | undefined {
+function asciiText(name: string, words: readonly string[]): string | undefined {
   let text = `*${words.length + 1}\r\n$${name.length}\r\n${name}\r\n`
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as string

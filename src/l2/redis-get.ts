@@ -10,7 +10,7 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { Deadlines } from './deadlines.js'
 import { failure } from './failure.js'
-import { type AnyClient, asciiText, isCluster, UNSENT } from './redis-client.js'
+import { type AnyClient, isCluster, UNSENT } from './redis-client.js'
 import { keepShape } from './shapes.js'
 import type { Receiver } from './store.js'
 
@@ -34,8 +34,9 @@ export class Gets {
   tell(client: AnyClient, key: string, receiver: Receiver): boolean {
     if (client !== this.#client || client.sendCommand !== this.#sends) this.#meet(client)
     if (this.#class === undefined || TRACED.hasSubscribers === true) return false
-    const text = asciiText('get', [key])
-    if (text === undefined) return false
+    const text = `*2\r\n$3\r\nget\r\n$${key.length}\r\n${key}\r\n`
+    // so that units are bytes; it makes the text flat, which writing it would do else
+    if (Buffer.byteLength(text) !== text.length) return false
     client.sendCommand(new this.#class(key, text, this.#deadlines, receiver))
     return true
   }

@@ -6,7 +6,6 @@
  */
 import { type EnvelopeHeader, readHeader } from '../codec/envelope.js'
 import { decodeValue } from '../codec/value.js'
-import { counterOf } from '../coherence/generations.js'
 import type { TagState } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
 import { type L2Store, tellOf } from '../l2/store.js'
@@ -43,19 +42,18 @@ export class Reader<V> implements Judge<V> {
   tell(named: Named, policy: Policy, onEntry: OnEntry<V>, onError: OnError): void {
     const core = this.#core
     if (core.l2 === undefined || !policy.l2) return onEntry(undefined)
-    const { name } = named
-    const under = core.reads.get(name)
+    const counter = core.names.counterOf(named)
+    const under = core.reads.of(named.name, counter)
     if (
       under !== undefined &&
       core.generations.unchanged(under.token) &&
       core.ownWrites.unchanged(under.ownWrites)
     )
       return under.join(onEntry, onError)
-    const counter = counterOf(name)
-    const token = core.generations.token(name, counter)
-    const ownWrites = core.ownWrites.token(name, counter)
-    const reading = new Reading<V>(this, named, policy, token, ownWrites, onEntry, onError)
-    core.reads.set(name, reading)
+    const token = core.generations.token(named.name, counter)
+    const ownWrites = core.ownWrites.token(named.name, counter)
+    const reading = new Reading<V>(this, named, policy, counter, token, ownWrites, onEntry, onError)
+    core.reads.add(reading)
     this.#ask(reading, core.l2)
   }
 
@@ -115,7 +113,7 @@ export class Reader<V> implements Judge<V> {
     try {
       this.#end(reading, this.#failed(error))
     } catch (final) {
-      this.#forget(reading)
+      this.#core.reads.delete(reading)
       reading.fail(final)
     }
   }
@@ -125,15 +123,8 @@ export class Reader<V> implements Judge<V> {
   }
 
   #end(reading: Reading<V>, entry: Entry<V> | undefined): void {
-    this.#forget(reading)
+    this.#core.reads.delete(reading)
     reading.end(entry)
-  }
-
-  /** A newer read of the name, after a bump, may stand in its place. */
-  #forget(reading: Reading<V>): void {
-    const { reads } = this.#core
-    const { name } = reading.named
-    if (reads.get(name) === reading) reads.delete(name)
   }
 
   /** As `read` for many, in one call of the store. What was found stands in the batch, and is never more than a miss for want of the server. `onBytes` is told how many bytes came. */

@@ -4,11 +4,10 @@
  * Always true: those who wait are told once, all of the same entry, in the turn in which it is known. Others join only while it stands in the
  * table of reads and nothing overtook it.
  */
-import type { Token } from '../coherence/generations.js'
+import { COUNTERS, type Token } from '../coherence/generations.js'
 import { keepShape } from '../l2/shapes.js'
 import type { Receiver } from '../l2/store.js'
 import type { Bytes } from '../platform.js'
-import type { SharedRead } from './core.js'
 import type { Entry } from './entry.js'
 import type { Named } from './names.js'
 import type { Policy } from './options.js'
@@ -23,12 +22,53 @@ export interface Judge<V> {
   lost(reading: Reading<V>, error: unknown): void
 }
 
+/** A read under way, as the table of reads knows it. */
+export interface SharedRead<V> {
+  readonly named: Named
+  /** What `counterOf` says of the name. */
+  readonly counter: number
+  readonly token: Token
+  readonly ownWrites: Token
+  /** The next in the table with this counter. */
+  next: SharedRead<V> | undefined
+  join(onEntry: OnEntry<V>, onError: OnError): void
+}
+
+/** Reads under way by the counters of their names, which are known anyway: a Map would hash each name once more, and be emptied again. */
+export class Readings<V> {
+  readonly #heads: (SharedRead<V> | undefined)[] = new Array<undefined>(COUNTERS).fill(undefined)
+
+  /** The newest of the name. */
+  of(name: string, counter: number): SharedRead<V> | undefined {
+    let read = this.#heads[counter]
+    while (read !== undefined && read.named.name !== name) read = read.next
+    return read
+  }
+
+  add(read: SharedRead<V>): void {
+    read.next = this.#heads[read.counter]
+    this.#heads[read.counter] = read
+  }
+
+  delete(read: SharedRead<V>): void {
+    let at = this.#heads[read.counter]
+    if (at === read) {
+      this.#heads[read.counter] = read.next
+      return
+    }
+    while (at !== undefined && at.next !== read) at = at.next
+    if (at !== undefined) at.next = read.next
+  }
+}
+
 export class Reading<V> implements Receiver, SharedRead<V> {
   readonly named: Named
+  readonly counter: number
   readonly policy: Policy
   /** Of what others changed, and of what this process did. */
   readonly token: Token
   readonly ownWrites: Token
+  next: SharedRead<V> | undefined
   readonly #judge: Judge<V>
   readonly #onEntry: OnEntry<V>
   readonly #onError: OnError
@@ -38,6 +78,7 @@ export class Reading<V> implements Receiver, SharedRead<V> {
     judge: Judge<V>,
     named: Named,
     policy: Policy,
+    counter: number,
     token: Token,
     ownWrites: Token,
     onEntry: OnEntry<V>,
@@ -46,6 +87,7 @@ export class Reading<V> implements Receiver, SharedRead<V> {
     this.#judge = judge
     this.named = named
     this.policy = policy
+    this.counter = counter
     this.token = token
     this.ownWrites = ownWrites
     this.#onEntry = onEntry
@@ -90,5 +132,5 @@ function tell<V>(entry: Entry<V> | undefined, onEntry: OnEntry<V>, onError: OnEr
 const token = 2 ** 40 as Token
 const nobody = (): void => {}
 keepShape(
-  new Reading(undefined as never, undefined as never, undefined as never, token, token, nobody, nobody),
+  new Reading(undefined as never, undefined as never, undefined as never, 1, token, token, nobody, nobody),
 )
