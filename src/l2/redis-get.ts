@@ -44,7 +44,8 @@ export class Gets {
   #meet(client: AnyClient): void {
     this.#client = client
     this.#sends = client.sendCommand
-    const isPlain = !isCluster(client) && !client.options['showFriendlyErrorStack'] && isOfIoredis(this.#sends)
+    const isPlain =
+      !isCluster(client) && !client.options['showFriendlyErrorStack'] && isOfIoredis(this.#sends)
     this.#class = isPlain ? classOf(client) : undefined
   }
 }

@@ -80,10 +80,12 @@ export class Guard {
 
   /** As `run`, for a call that tells a receiver: what it tells leaves here, or the error of this guard does. */
   tell(call: (receiver: Receiver) => void, receiver: Receiver): void {
-    if (this.#closed) return receiver.failed(closedError())
     const { breaker } = this
-    const permit = breaker.tryAcquire()
-    if (permit === undefined) return receiver.failed(breaker.refusal())
+    const permit = this.#closed ? undefined : breaker.tryAcquire()
+    if (permit === undefined) {
+      receiver.failed(this.#closed ? closedError() : breaker.refusal())
+      return
+    }
     const guarded = new GuardedReceiver(receiver, this.#timed, breaker, permit, this.#recorder)
     try {
       call(guarded)

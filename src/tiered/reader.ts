@@ -41,15 +41,20 @@ export class Reader<V> implements Judge<V> {
   /** As `read`, told in the turn in which the answer came. */
   tell(named: Named, policy: Policy, onEntry: OnEntry<V>, onError: OnError): void {
     const core = this.#core
-    if (core.l2 === undefined || !policy.l2) return onEntry(undefined)
+    if (core.l2 === undefined || !policy.l2) {
+      onEntry(undefined)
+      return
+    }
     const counter = core.names.counterOf(named)
     const under = core.reads.of(named.name, counter)
     if (
       under !== undefined &&
       core.generations.unchanged(under.token) &&
       core.ownWrites.unchanged(under.ownWrites)
-    )
-      return under.join(onEntry, onError)
+    ) {
+      under.join(onEntry, onError)
+      return
+    }
     const token = core.generations.token(named.name, counter)
     const ownWrites = core.ownWrites.token(named.name, counter)
     const reading = new Reading<V>(this, named, policy, counter, token, ownWrites, onEntry, onError)
@@ -97,13 +102,16 @@ export class Reader<V> implements Judge<V> {
         const array = envelopes.read(bytes, ownsArrays(this.#core as Core<unknown>, policy)) as V | undefined
         entry = array === undefined ? this.#believed(named, bytes) : this.#ofArray(array)
         if (entry instanceof Promise) {
-          entry.then((known) => this.#keep(reading, known)).catch((error: unknown) => this.lost(reading, error))
+          entry
+            .then((known) => this.#keep(reading, known))
+            .catch((error: unknown) => this.lost(reading, error))
           return
         }
         entry = this.#kept(reading, entry)
       }
     } catch (error) {
-      return this.lost(reading, error)
+      this.lost(reading, error)
+      return
     }
     this.#end(reading, entry)
   }
@@ -243,10 +251,7 @@ export class Reader<V> implements Judge<V> {
     })
   }
 
-  #kept(
-    { named, policy, token, ownWrites }: Reading<V>,
-    entry: Entry<V> | undefined,
-  ): Entry<V> | undefined {
+  #kept({ named, policy, token, ownWrites }: Reading<V>, entry: Entry<V> | undefined): Entry<V> | undefined {
     const core = this.#core
     if (entry === undefined) return this.#missed()
     core.counters.l2Hits++

@@ -129,7 +129,7 @@ function tell<V>(entry: Entry<V> | undefined, onEntry: OnEntry<V>, onError: OnEr
   }
 }
 
-const token = 2 ** 40 as Token
+const token = (2 ** 40) as Token
 const nobody = (): void => {}
 keepShape(
   new Reading(undefined as never, undefined as never, undefined as never, 1, token, token, nobody, nobody),

@@ -49,7 +49,10 @@ describe.each([
     const [first, second] = [receiver(), receiver()]
     expect(gets.tell(client, 'hp:{n#0}:e:sBTC', first)).toBe(true)
     expect(gets.tell(client, '', second)).toBe(true)
-    expect(written).toEqual(['*2\r\n$3\r\nget\r\n$15\r\nhp:{n#0}:e:sBTC\r\n', '*2\r\n$3\r\nget\r\n$0\r\n\r\n'])
+    expect(written).toEqual([
+      '*2\r\n$3\r\nget\r\n$15\r\nhp:{n#0}:e:sBTC\r\n',
+      '*2\r\n$3\r\nget\r\n$0\r\n\r\n',
+    ])
     const { command } = sent()
     const { resolve } = command // as who wraps it calls it
     resolve(Buffer.from('value'))
