@@ -18,7 +18,8 @@
 import { types } from 'node:util'
 import { describe, HitpathError } from '../errors.js'
 
-const COUNTERS = 1024
+/** Counters of one `Generations`: what `counterOf` says is below. */
+export const COUNTERS = 1024
 /** Behind the counters: how many bumps there were. */
 const BUMPS = COUNTERS
 /** How many bumps of all names there were. */
@@ -124,9 +125,14 @@ export class Generations {
   }
 }
 
-/** FNV-1a over the UTF-16 units, then mixed down; depends on the name alone, so all threads agree. */
-export function counterOf(name: string): number {
+/**
+ * FNV-1a over the UTF-16 units, then mixed down; depends on the name alone, so all threads agree.
+ *
+ * @param before what stands before the rest of the name: two parts are hashed without being joined
+ */
+export function counterOf(name: string, before = ''): number {
   let hash = 0x811c9dc5
+  for (let i = 0; i < before.length; i++) hash = Math.imul(hash ^ before.charCodeAt(i), 0x01000193)
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
   return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 22
 }

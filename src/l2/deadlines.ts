@@ -5,7 +5,7 @@
  * is kept.
  */
 import { HitpathError } from '../errors.js'
-import { DeadlineQueue } from './deadline-queue.js'
+import { DeadlineQueue, type PendingCall } from './deadline-queue.js'
 import { failure } from './failure.js'
 
 export class Deadlines {
@@ -32,19 +32,32 @@ export class Deadlines {
   /** The work's result; its error as `failure` sees it; L2_TIMEOUT when it takes too long. What it comes to later is dropped. */
   guard<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const call = this.#queue.add(reject)
+      const call = this.begin(reject)
       work.then(
         (value) => {
-          this.#silentSince = 0
-          this.#queue.settle(call)
+          this.answered(call)
           resolve(value)
         },
         (error: unknown) => {
-          this.#queue.settle(call)
+          this.refused(call)
           reject(failure(error))
         },
       )
     })
+  }
+
+  /** The deadline of a call without a promise, which ends with `answered` or `refused`; `late` is told of L2_TIMEOUT if neither came in time. */
+  begin(late: (error: HitpathError) => void): PendingCall {
+    return this.#queue.add(late)
+  }
+
+  answered(call: PendingCall): void {
+    this.#silentSince = 0
+    this.#queue.settle(call)
+  }
+
+  refused(call: PendingCall): void {
+    this.#queue.settle(call)
   }
 
   #listen(now: number): void {

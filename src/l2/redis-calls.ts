@@ -4,9 +4,10 @@ import type { Deadlines } from './deadlines.js'
 import { isNoScript, isSplit } from './failure.js'
 import { encodeName, type Word } from './names.js'
 import { type AnyClient, mget } from './redis-client.js'
+import { Gets } from './redis-get.js'
 import type { RedisLink } from './redis-link.js'
 import type { Script } from './scripts.js'
-import type { OnFound } from './store.js'
+import type { OnFound, Receiver } from './store.js'
 
 /**
  * Names of one MGET. Several of this size go out together, so that the server looks up the first while the last are still being written,
@@ -23,11 +24,13 @@ export interface Group<T> {
 
 export class RedisCalls {
   readonly #link: RedisLink
+  readonly #gets: Gets
   #retained = false
   #closed = false
 
   constructor(link: RedisLink) {
     this.#link = link
+    this.#gets = new Gets(link.deadlines)
   }
 
   /** @throws HitpathError CLOSED */
@@ -70,6 +73,12 @@ export class RedisCalls {
 
   get(key: Word): Promise<Buffer | null> {
     return this.#guarded((client) => client.getBuffer(key))
+  }
+
+  /** As `get`, told to a receiver; false when it cannot, and has done nothing. */
+  tell(key: string, receiver: Receiver): boolean {
+    const { ready } = this.#link
+    return ready !== undefined && this.#retained && !this.#closed && this.#gets.tell(ready, key, receiver)
   }
 
   /**

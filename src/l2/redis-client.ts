@@ -89,8 +89,8 @@ export function mget(client: AnyClient, keys: readonly string[]): Promise<(Bytes
 }
 
 /** Takes the place of a client where a command is to be made and not sent. */
-const UNSENT = unsent(false)
-const UNSENT_WITH_STACK = unsent(true)
+export const UNSENT: object = unsent(false)
+const UNSENT_WITH_STACK: object = unsent(true)
 /** What is no `mgetBuffer` of ioredis: it sends by itself, or looks for more than it is given. */
 const otherMakes = new WeakSet<object>()
 

@@ -17,19 +17,22 @@ import { Removal } from './redis-removal.js'
 import { scanNames } from './redis-scan.js'
 import { argument, BucketWrites, momentWords, ttlWord } from './redis-writes.js'
 import * as scripts from './scripts.js'
-import type {
-  CallOptions,
-  Deleted,
-  DeleteOptions,
-  Fence,
-  HottestNames,
-  HottestOptions,
-  L2Store,
-  L2Write,
-  OnFound,
-  OnNames,
-  PatternProgress,
-  Written,
+import {
+  type CallOptions,
+  type Deleted,
+  type DeleteOptions,
+  type Fence,
+  type HottestNames,
+  type HottestOptions,
+  type L2Store,
+  type L2Write,
+  type OnFound,
+  type OnNames,
+  type PatternProgress,
+  type Receiver,
+  TELL,
+  type Tell,
+  type Written,
 } from './store.js'
 
 export type { RedisConnectionOptions, RedisStoreOptions } from './redis-options.js'
@@ -90,8 +93,15 @@ export class RedisStore implements L2Store {
     return this.#keys.bucketOf(name)
   }
 
+  static {
+    const tell: Tell = function (name, receiver) {
+      ;(this as RedisStore).#tell(name, receiver)
+    }
+    Object.assign(RedisStore.prototype.get, { [TELL]: tell })
+  }
+
   get(name: string): Promise<Bytes | null> {
-    return this.#calls.get(this.#keys.entry(this.bucketOf(name), name))
+    return new Promise((found, failed) => this.#tell(name, { found, failed }))
   }
 
   /** In pieces of 128 names that are under way together: `onFound` sees each when it comes, if a bucket has more than one. */
@@ -284,6 +294,15 @@ export class RedisStore implements L2Store {
   /** Calls back when `nodes()` may have changed; returns how to stop. */
   watchNodes(changed: () => void): () => void {
     return this.#shared.link.watch(changed)
+  }
+
+  #tell(name: string, receiver: Receiver): void {
+    const bucket = this.bucketOf(name)
+    if (this.#calls.tell(this.#keys.of(bucket).entry + name, receiver)) return
+    this.#calls.get(this.#keys.entry(bucket, name)).then(
+      (bytes) => receiver.found(bytes),
+      (error: unknown) => receiver.failed(error),
+    )
   }
 
   /** Runs `act` for the items of each bucket at once and puts the results in the order of the items. */

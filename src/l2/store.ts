@@ -76,6 +76,25 @@ export interface PatternProgress {
 /** Values that a read of many has found already: `values[i]` is that of the name at `from + i`, or at `places[from + i]` where places are given. */
 export type OnFound = (values: readonly (Bytes | null)[], from: number, places?: readonly number[]) => void
 
+/** Who is told what a read found: one of the two, once. Neither throws. */
+export interface Receiver {
+  found(bytes: Bytes | null): void
+  failed(error: unknown): void
+}
+
+/**
+ * Where the function `get` of a store may carry itself in another form: the receiver is told instead of a promise settled, within the same
+ * deadline and perhaps before the call returns. It belongs to the function, so whoever wraps or overrides `get` is asked for promises.
+ */
+export const TELL: unique symbol = Symbol('hitpath.l2.tell')
+
+export type Tell = (this: L2Store, name: string, receiver: Receiver) => void
+
+/** `get` of the store as it tells a receiver; undefined when it gives promises only. */
+export function tellOf({ get }: L2Store): Tell | undefined {
+  return (get as { readonly [TELL]?: Tell })[TELL]
+}
+
 export type OnNames = (names: readonly string[]) => Promise<void>
 
 export interface HottestOptions {

@@ -7,6 +7,7 @@
  */
 import { readHeader } from '../codec/envelope.js'
 import type { Generations, Snapshot, Token } from '../coherence/generations.js'
+import { keepShape } from '../l2/shapes.js'
 import type { Bytes } from '../platform.js'
 import { believed, entryOfArray, envelopes, isCurrent, ownsArrays } from './belief.js'
 import type { Core } from './core.js'
@@ -148,6 +149,10 @@ export class BatchRead<V> {
     this.#judge(place, ABSENT)
   }
 }
+
+keepShape(
+  new BatchRead({} as Core<unknown>, { names: [], named: undefined }, { l1: false } as unknown as Policy),
+)
 
 /** Of up to so many names the tokens are taken one by one: a snapshot costs as much as some dozens. */
 const FEW = 32

@@ -33,6 +33,7 @@ import type { Flight } from './flight.js'
 import { closedError, Guard } from './guard.js'
 import { type Named, Names } from './names.js'
 import type { Policy, Settings } from './options.js'
+import { Readings } from './reading.js'
 import { Claims } from './thread-flight.js'
 import { monotonicNow, type Time, timeOf } from './time.js'
 
@@ -72,13 +73,6 @@ const NO_COUNTS: Counters = {
   dropped: 0,
 }
 
-/** A read of the second tier that others may share while nothing overtook it. */
-export interface Reading<V> {
-  readonly token: Token
-  readonly ownWrites: Token
-  readonly entry: Promise<Entry<V> | undefined>
-}
-
 export interface CoreParts {
   readonly settings: Settings
   readonly l1: FirstTier
@@ -107,7 +101,7 @@ export class Core<V> {
   readonly claims: Claims | undefined
   readonly counters: Counters = { ...NO_COUNTS }
   /** Reads and computations under way, by name: at most one of each that may still be joined. */
-  readonly reads = new Map<string, Reading<V>>()
+  readonly reads = new Readings<V>()
   readonly flights = new Map<string, Flight<V>>()
   /** Work that nobody waits for; `close` does. */
   readonly background = new Set<Promise<unknown>>()

@@ -7,6 +7,7 @@
  */
 
 import { HitpathError } from '../errors.js'
+import { keepShape } from '../l2/shapes.js'
 import type { Signal } from '../platform.js'
 import { type Entry, entryValue } from './entry.js'
 
@@ -148,6 +149,13 @@ export class Flight<V> {
     this.#onAbandoned()
   }
 }
+
+keepShape(
+  new Flight(
+    async () => undefined,
+    () => {},
+  ),
+)
 
 function isClosed(error: unknown): boolean {
   return error instanceof HitpathError && error.code === 'CLOSED'

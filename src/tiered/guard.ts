@@ -4,9 +4,12 @@
  * Always true: what leaves is a value or a HitpathError; a late answer of a call that was given up is dropped.
  */
 import { HitpathError } from '../errors.js'
-import { CircuitBreaker, type CircuitState } from '../l2/breaker.js'
-import { DeadlineQueue } from '../l2/deadline-queue.js'
+import { CircuitBreaker, type CircuitState, type Permit } from '../l2/breaker.js'
+import { DeadlineQueue, type PendingCall } from '../l2/deadline-queue.js'
+import { keepShape } from '../l2/shapes.js'
+import type { Receiver } from '../l2/store.js'
 import type { L2Miss, Recorder } from '../observe/recorder.js'
+import type { Bytes } from '../platform.js'
 
 export interface GuardOptions {
   /** Of every call. */
@@ -75,6 +78,22 @@ export class Guard {
     })
   }
 
+  /** As `run`, for a call that tells a receiver: what it tells leaves here, or the error of this guard does. */
+  tell(call: (receiver: Receiver) => void, receiver: Receiver): void {
+    const { breaker } = this
+    const permit = this.#closed ? undefined : breaker.tryAcquire()
+    if (permit === undefined) {
+      receiver.failed(this.#closed ? closedError() : breaker.refusal())
+      return
+    }
+    const guarded = new GuardedReceiver(receiver, this.#timed, breaker, permit, this.#recorder)
+    try {
+      call(guarded)
+    } catch (error) {
+      guarded.failed(error)
+    }
+  }
+
   close(): void {
     this.#closed = true
     const error = closedError()
@@ -82,6 +101,61 @@ export class Guard {
     this.#untimed.rejectAll(error)
   }
 }
+
+/** A receiver that hears of the first end of its call alone. */
+class GuardedReceiver implements Receiver {
+  readonly #receiver: Receiver
+  readonly #queue: DeadlineQueue
+  readonly #breaker: CircuitBreaker
+  readonly #permit: Permit
+  readonly #recorder: Recorder
+  readonly #pending: PendingCall
+
+  constructor(
+    receiver: Receiver,
+    queue: DeadlineQueue,
+    breaker: CircuitBreaker,
+    permit: Permit,
+    recorder: Recorder,
+  ) {
+    this.#receiver = receiver
+    this.#queue = queue
+    this.#breaker = breaker
+    this.#permit = permit
+    this.#recorder = recorder
+    this.#pending = queue.add((error) => this.#fail(error))
+  }
+
+  found(bytes: Bytes | null): void {
+    if (this.#pending.reject === undefined) return
+    this.#queue.settle(this.#pending)
+    this.#recorder.askedL2(performance.now() - this.#pending.began)
+    this.#breaker.succeeded(this.#permit)
+    this.#receiver.found(bytes)
+  }
+
+  failed(error: unknown): void {
+    if (this.#pending.reject === undefined) return
+    this.#queue.settle(this.#pending)
+    this.#fail(asHitpathError(error))
+  }
+
+  #fail(error: HitpathError): void {
+    this.#recorder.askedL2(performance.now() - this.#pending.began)
+    this.#breaker.settled(this.#permit, error)
+    this.#receiver.failed(error)
+  }
+}
+
+keepShape(
+  new GuardedReceiver(
+    undefined as never,
+    queueOf(Number.POSITIVE_INFINITY, false),
+    undefined as never,
+    1 as Permit,
+    undefined as never,
+  ),
+)
 
 function queueOf(ms: number, keepsAlive: boolean): DeadlineQueue {
   return new DeadlineQueue({

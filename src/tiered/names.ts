@@ -4,6 +4,7 @@
  * The outermost namespace hands keys to the first tier as they are. A namespace within it uses the first tier under a prefix and by
  * name, so that keys of two namespaces never meet.
  */
+import { counterOf } from '../coherence/generations.js'
 import { describe, HitpathError } from '../errors.js'
 import { type DigestBytes, digestName, parseDigestName } from '../key/digest-text.js'
 import { isNdArrayLike } from '../key/ndarray.js'
@@ -11,6 +12,8 @@ import { PreparedKey } from '../key/prepared.js'
 import { digestBytes } from '../key/stage.js'
 import type { CacheKey } from '../l1/engine.js'
 
+/** Begins the names of strings. */
+const STRING = 's'
 const SEPARATOR = '\u0001'
 const SAMPLE = new Uint8Array(1)
 
@@ -58,6 +61,11 @@ export class Names {
     if (typeof full !== 'string' || !full.startsWith(prefix))
       throw new HitpathError('INVALID_KEY', 'the prepared key belongs to another namespace')
     return { name: full.slice(prefix.length), l1: key }
+  }
+
+  /** The counter of generations of the name, which is not made for it of what it was joined of. */
+  counterOf({ name, l1 }: Named): number {
+    return this.prefix === undefined && typeof l1 === 'string' ? counterOf(l1, STRING) : counterOf(name)
   }
 
   /** The name alone. */
@@ -112,7 +120,7 @@ export class Names {
 
 /** The name of a key in the second tier; an array's by the engine of the process. @throws HitpathError INVALID_KEY */
 export function nameOf(key: CacheKey): string {
-  if (typeof key === 'string') return `s${key}`
+  if (typeof key === 'string') return STRING + key
   if (typeof key === 'number') return `n${Object.is(key, -0) ? 0 : key}`
   if (key instanceof PreparedKey) return nameOfPrepared(key)
   if (!isNdArrayLike(key)) {

@@ -6,10 +6,9 @@
  */
 import { type EnvelopeHeader, readHeader } from '../codec/envelope.js'
 import { decodeValue } from '../codec/value.js'
-import { counterOf, type Token } from '../coherence/generations.js'
 import type { TagState } from '../coherence/tag-versions.js'
 import { HitpathError } from '../errors.js'
-import type { L2Store } from '../l2/store.js'
+import { type L2Store, tellOf } from '../l2/store.js'
 import type { L2Miss } from '../observe/recorder.js'
 import type { Bytes } from '../platform.js'
 import { type Asked, BatchRead } from './batch-read.js'
@@ -19,10 +18,11 @@ import type { Entry } from './entry.js'
 import { isOutage, reasonOf } from './guard.js'
 import type { Named } from './names.js'
 import type { Policy } from './options.js'
+import { type Judge, type OnEntry, type OnError, Reading } from './reading.js'
 import type { Replayer } from './replayer.js'
 import type { Start } from './start.js'
 
-export class Reader<V> {
+export class Reader<V> implements Judge<V> {
   readonly #core: Core<V>
   readonly #start: Start
   readonly #replayer: Replayer
@@ -35,50 +35,104 @@ export class Reader<V> {
 
   /** The entry of the second tier, fresh or stale, put into the first; undefined for a miss. Calls for one name at a time share a read. */
   read(named: Named, policy: Policy): Promise<Entry<V> | undefined> {
+    return new Promise((resolve, reject) => this.tell(named, policy, resolve, reject))
+  }
+
+  /** As `read`, told in the turn in which the answer came. */
+  tell(named: Named, policy: Policy, onEntry: OnEntry<V>, onError: OnError): void {
     const core = this.#core
-    if (core.l2 === undefined || !policy.l2) return Promise.resolve(undefined)
-    const { name } = named
-    const under = core.reads.get(name)
+    if (core.l2 === undefined || !policy.l2) {
+      onEntry(undefined)
+      return
+    }
+    const counter = core.names.counterOf(named)
+    const under = core.reads.of(named.name, counter)
     if (
       under !== undefined &&
       core.generations.unchanged(under.token) &&
       core.ownWrites.unchanged(under.ownWrites)
-    )
-      return under.entry
-    const counter = counterOf(name)
-    const token = core.generations.token(name, counter)
-    const ownWrites = core.ownWrites.token(name, counter)
-    const entry = this.#read(named, policy, token, ownWrites)
-    core.reads.set(name, { token, ownWrites, entry })
-    return entry
-  }
-
-  /** A newer read of the name, after a bump, has tokens of its own. */
-  #endRead(name: string, token: Token, ownWrites: Token): void {
-    const { reads } = this.#core
-    const read = reads.get(name)
-    if (read?.token === token && read.ownWrites === ownWrites) reads.delete(name)
-  }
-
-  async #read(named: Named, policy: Policy, token: Token, ownWrites: Token): Promise<Entry<V> | undefined> {
-    const core = this.#core
-    const l2 = core.l2 as L2Store
-    try {
-      const isOpen = this.#replayer.queue.size === 0 && this.#start.isReady()
-      if (!isOpen && !(await this.#mayRead(named.name))) return core.recorder.missedL2('queued')
-      const reading = core.guard.run(() => l2.get(named.name))
-      const bytes = this.#epochIsKept
-        ? await reading
-        : (await Promise.all([reading, this.#start.readEpoch()]))[0]
-      if (bytes === null) return this.#missed('absent')
-      const array = envelopes.read(bytes, ownsArrays(core as Core<unknown>, policy)) as V | undefined
-      const entry = array === undefined ? await this.#believed(named, bytes) : this.#ofArray(array)
-      return this.#kept(named, entry, policy, token, ownWrites)
-    } catch (error) {
-      return this.#failed(error)
-    } finally {
-      this.#endRead(named.name, token, ownWrites)
+    ) {
+      under.join(onEntry, onError)
+      return
     }
+    const token = core.generations.token(named.name, counter)
+    const ownWrites = core.ownWrites.token(named.name, counter)
+    const reading = new Reading<V>(this, named, policy, counter, token, ownWrites, onEntry, onError)
+    core.reads.add(reading)
+    this.#ask(reading, core.l2)
+  }
+
+  #ask(reading: Reading<V>, l2: L2Store): void {
+    const tell = tellOf(l2)
+    try {
+      const mayRead = this.#replayer.queue.size === 0 && this.#start.isReady()
+      if (tell !== undefined && mayRead && this.#epochIsKept)
+        this.#core.guard.tell((receiver) => tell.call(l2, reading.named.name, receiver), reading)
+      else void this.#await(reading, l2, mayRead)
+    } catch (error) {
+      this.lost(reading, error)
+    }
+  }
+
+  /** Asks for what has to be waited for. */
+  async #await(reading: Reading<V>, l2: L2Store, mayRead: boolean): Promise<void> {
+    const core = this.#core
+    const { name } = reading.named
+    let bytes: Bytes | null
+    try {
+      if (!mayRead && !(await this.#mayRead(name))) {
+        core.recorder.missedL2('queued')
+        return this.#end(reading, undefined)
+      }
+      const asked = core.guard.run(() => l2.get(name))
+      bytes = this.#epochIsKept ? await asked : (await Promise.all([asked, this.#start.readEpoch()]))[0]
+    } catch (error) {
+      return this.lost(reading, error)
+    }
+    this.taken(reading, bytes)
+  }
+
+  /** What came for a name is judged, and what may be believed is put into the first tier. */
+  taken(reading: Reading<V>, bytes: Bytes | null): void {
+    let entry: Entry<V> | Promise<Entry<V> | undefined> | undefined
+    try {
+      if (bytes === null) entry = this.#missed('absent')
+      else {
+        const { named, policy } = reading
+        const array = envelopes.read(bytes, ownsArrays(this.#core as Core<unknown>, policy)) as V | undefined
+        entry = array === undefined ? this.#believed(named, bytes) : this.#ofArray(array)
+        if (entry instanceof Promise) {
+          entry
+            .then((known) => this.#keep(reading, known))
+            .catch((error: unknown) => this.lost(reading, error))
+          return
+        }
+        entry = this.#kept(reading, entry)
+      }
+    } catch (error) {
+      this.lost(reading, error)
+      return
+    }
+    this.#end(reading, entry)
+  }
+
+  /** A read that failed is a miss, unless the cache was closed. */
+  lost(reading: Reading<V>, error: unknown): void {
+    try {
+      this.#end(reading, this.#failed(error))
+    } catch (final) {
+      this.#core.reads.delete(reading)
+      reading.fail(final)
+    }
+  }
+
+  #keep(reading: Reading<V>, entry: Entry<V> | undefined): void {
+    this.#end(reading, this.#kept(reading, entry))
+  }
+
+  #end(reading: Reading<V>, entry: Entry<V> | undefined): void {
+    this.#core.reads.delete(reading)
+    reading.end(entry)
   }
 
   /** As `read` for many, in one call of the store. What was found stands in the batch, and is never more than a miss for want of the server. `onBytes` is told how many bytes came. */
@@ -197,13 +251,7 @@ export class Reader<V> {
     })
   }
 
-  #kept(
-    named: Named,
-    entry: Entry<V> | undefined,
-    policy: Policy,
-    token: Token,
-    ownWrites: Token,
-  ): Entry<V> | undefined {
+  #kept({ named, policy, token, ownWrites }: Reading<V>, entry: Entry<V> | undefined): Entry<V> | undefined {
     const core = this.#core
     if (entry === undefined) return this.#missed()
     core.counters.l2Hits++

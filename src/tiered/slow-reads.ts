@@ -107,7 +107,7 @@ export class SlowReads<V> {
   }
 
   /** @param entry what the first tier has, and may not be served */
-  async #readThrough(
+  #readThrough(
     key: CacheKey,
     entry: Entry<V> | undefined,
     options: CallOptions | undefined,
@@ -115,10 +115,15 @@ export class SlowReads<V> {
     const core = this.#core
     const named = core.names.named(key)
     core.recorder.missedL1(missReason(core, entry), named.name, core.time)
-    const read = await this.#reader.read(named, this.#policies.of(options))
-    const found = read !== undefined && core.time.now() <= read.freshUntil
-    this.#told(named, found)
-    return found ? entryValue(read) : undefined
+    const policy = this.#policies.of(options)
+    return new Promise((resolve, reject) => {
+      const answer = (read: Entry<V> | undefined): void => {
+        const found = read !== undefined && core.time.now() <= read.freshUntil
+        this.#told(named, found)
+        resolve(found ? entryValue(read) : undefined)
+      }
+      this.#reader.tell(named, policy, answer, reject)
+    })
   }
 
   #getOrMake(

@@ -10,7 +10,7 @@ import {
   TieredCache,
   type TieredCacheOptions,
 } from '../../../src/index.js'
-import type { L2Store } from '../../../src/l2/store.js'
+import { type L2Store, TELL, type Tell, tellOf } from '../../../src/l2/store.js'
 import type { Histogram } from '../../../src/observe/histogram.js'
 import { busOf } from '../../../src/tiered/second-tier.js'
 import { RedisServer, TcpProxy, waitFor } from '../../support/redis.js'
@@ -62,9 +62,26 @@ export class Holds {
           await this.pause(operation, 'reply')
           return result
         }
+        if (operation === 'get') Object.assign(pausing, { [TELL]: this.#telling(target) })
         return PAUSED.has(operation) ? pausing : member.bind(target)
       },
     })
+  }
+
+  /** The other form of `get`, with the same pauses. */
+  #telling(store: L2Store): Tell | undefined {
+    const tell = tellOf(store)
+    if (tell === undefined) return undefined
+    return (name, receiver) => {
+      this.calls.push('get')
+      const replied = (told: () => void): void => void this.pause('get', 'reply').then(told)
+      void this.pause('get', 'request').then(() =>
+        tell.call(store, name, {
+          found: (bytes) => replied(() => receiver.found(bytes)),
+          failed: (error) => replied(() => receiver.failed(error)),
+        }),
+      )
+    }
   }
 }
 
