@@ -23,10 +23,11 @@ class Eviction {
   static constexpr f64 kFirstShare = 0.25;
   static constexpr f64 kLeastShare = 0.01;
   static constexpr f64 kMostShare = 0.90;
-  static constexpr u32 kMainSteps = 512;  // a hand looks at so many entries of the main queue before it takes one
-  static constexpr u32 kSmallSteps =
-      128;                          // and promotes so many of the small queue, so that one write never walks a million
-  static constexpr u32 kLook = 32;  // for an entry with bytes
+  // One write promotes at most so many of the small queue, and then looks at so many of the main queue before it takes one, so
+  // that it never walks a million. A cache that fills with what is read again and again promotes long runs the first time.
+  static constexpr u32 kSmallSteps = 256;
+  static constexpr u32 kMainSteps = 384;
+  static constexpr u32 kLook = 32;  // steps of the search for an entry with bytes
   static constexpr u8 kMaxFreq = 3;
 
   Eviction() = default;

@@ -23,8 +23,8 @@ import { NONE, type Slots } from './slots.js'
 const FIRST_SHARE = 0.25
 const LEAST_SHARE = 0.01
 const MOST_SHARE = 0.9
-const MAIN_STEPS = 512
-const SMALL_STEPS = 128
+const SMALL_STEPS = 256
+const MAIN_STEPS = 384
 const MAX_FREQ = 3
 
 interface Queue {
