@@ -117,17 +117,13 @@ class Ghosts {
     h ^= h >> 16;
     return h == 0 ? 1 : h;
   }
-  [[nodiscard]] GhostBucket& bucket_of(u32 key) const noexcept {
-    return buckets_[(u64{key} * bucket_count_) >> 32];
-  }
+  [[nodiscard]] GhostBucket& bucket_of(u32 key) const noexcept { return buckets_[(u64{key} * bucket_count_) >> 32]; }
   [[nodiscard]] Word<u32>& in_tick(u32 ghost, u32 tick) const noexcept {
     return in_tick_[ghost * kGhostTicks + tick % kGhostTicks];
   }
 
   /// Ticks since a key came.
-  [[nodiscard]] u32 age(u32 came) const noexcept {
-    return (states_[came & 1].tick.get() - (came >> 1)) & kTickMask;
-  }
+  [[nodiscard]] u32 age(u32 came) const noexcept { return (states_[came & 1].tick.get() - (came >> 1)) & kTickMask; }
   [[nodiscard]] bool remembered(u32 came) const noexcept {
     const GhostState& state = states_[came & 1];
     return age(came) <= state.tick.get() - state.oldest.get();

@@ -195,8 +195,8 @@ struct ShardHeader {
   Word<u32> hand_steps;  // longest walk of an eviction hand so far
   Wheel wheel;
   ArenaState arena;
-  Word<u32> tag_free;   // the first free tag node, 0: none
-  Word<u32> tag_taken;  // nodes that were ever taken: those from 1 on
+  Word<u32> tag_free;    // the first free tag node, 0: none
+  Word<u32> tag_taken;   // nodes that were ever taken: those from 1 on
   GhostState ghosts[2];  // of the small and the main queue
 };
 

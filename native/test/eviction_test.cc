@@ -258,7 +258,8 @@ TEST(hands_are_bounded_even_when_every_entry_was_hit) {
 }
 
 TEST(a_loop_larger_than_the_cache_and_tiny_caches_agree_with_exact_xg) {
-  for (const auto& [capacity, keys] : {std::pair{1000u, 1100u}, {1000u, 1450u}, {1000u, 1550u}, {1000u, 990u}, {8u, 9u}, {2u, 3u}, {1u, 1u}}) {
+  for (const auto& [capacity, keys] :
+       {std::pair{1000u, 1100u}, {1000u, 1450u}, {1000u, 1550u}, {1000u, 990u}, {8u, 9u}, {2u, 3u}, {1u, 1u}}) {
     const auto requests = loop(keys, 60'000);
     const f64 expected = exact(requests, ExactXg(capacity)), is = replay(requests, capacity, 1).hit_ratio;
     std::printf("    %5u entries, a loop of %5u: %.2f %%, exact %.2f\n", capacity, keys, is, expected);

@@ -77,7 +77,8 @@ TEST(ghosts_agree_with_lists_but_for_full_buckets) {
     const u32 steps = capacity < 100 ? 200'000 : 20'000;
     u32 apart = 0, found = 0;
     for (u32 i = 0; i < steps; ++i) {
-      const u32 hash = random.below(10) == 0 && i != 0 ? i - 1 - static_cast<u32>(random.below(std::min(i, capacity))) : i;
+      const u32 hash =
+          random.below(10) == 0 && i != 0 ? i - 1 - static_cast<u32>(random.below(std::min(i, capacity))) : i;
       const QueueId expected = exact.take(hash), is = m.ghosts.take(hash);
       apart += expected != is;
       found += expected != kQueueNone;
