@@ -11,7 +11,7 @@ import { type Cell, requestsOf } from './traces.js'
 const THREADS = 2
 const THREAD = new URL('./replay-thread.ts', import.meta.url)
 
-/** The cache that replays: one shard of one thread, or a region of sixteen shards. */
+/** The cache that replays: one shard of one thread, or a region that is asked for sixteen shards and has at most one for each 64 entries. */
 export type Replayed = 'LocalCache' | 'SharedCache of 16 shards'
 
 export interface Replay {

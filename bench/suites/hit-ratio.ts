@@ -2,7 +2,7 @@
  * Hit ratio over recorded traces: the real caches against simulated policies, cell by cell.
  *
  * The figures are of counts, not of time: they are the same on every machine, but for the hash seed
- * that a region draws, which moves a cell by some tenths of a point. Quick: only traces of fewer than
+ * that a region draws, which moves a cell by some tenths of a point. Sixteen shards are asked for; small cells get fewer. Quick: only traces of fewer than
  * 400,000 requests; the mean that DESIGN.md asks for is one over all of them, so the quick form compares with the
  * simulation of the policy alone.
  */
@@ -17,7 +17,7 @@ import { readCells, requestsOf, tracesAbsent } from '../hit-ratio/traces.js'
 
 const QUICK_REQUESTS = 400_000
 const PERCENT = 100
-/** Below this, sixteen shards hold fewer than 64 entries each. */
+/** Below this there are fewer than sixteen shards: each has at least 64 entries. */
 const LARGE_CELL = 1_024
 
 async function measure(run: Run): Promise<Answer> {

@@ -45,8 +45,8 @@ void Cache::open(void* base, const Config& config, const Geometry& geometry) noe
     s.wheel =
         TimerWheel(s.header->wheel, reinterpret_cast<Word<u32>*>(at + geometry.at_wheel), s.slots, geometry.slots);
     s.arena = Arena(s.header->arena, s.arena_base, config.arena_bytes);
-    s.eviction = Eviction(s.header, s.slots, geometry.slots, reinterpret_cast<Word<u16>*>(at + geometry.at_ghosts),
-                          geometry.ghost_buckets, geometry.shard_capacity, (config.flags & kFlagLru) != 0);
+    s.eviction = Eviction(s.header, s.slots, geometry.slots, at + geometry.at_ghosts, geometry.shard_capacity,
+                          (config.flags & kFlagLru) != 0);
     s.tags = Tags(s.header, reinterpret_cast<Word<u32>*>(at + geometry.at_tags), geometry.tag_buckets,
                   reinterpret_cast<TagNode*>(at + geometry.at_tag_nodes), geometry.tag_nodes, s.arena_base,
                   config.arena_bytes);

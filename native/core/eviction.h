@@ -6,7 +6,6 @@
 //
 // The queues are doubly linked through the slots: removing an entry that expired or was deleted costs O(1) and leaves no
 // hole, which a ring of slot numbers would have to compact; and LRU is the same list. Head is young, tail is old.
-// A ghost is a table of 8-way buckets of 16-bit fingerprints, youngest first; the oldest of a full bucket is forgotten.
 //
 // Everything here is called under the shard's lock, except touch(), whose lost updates cost nothing but precision.
 #pragma once
@@ -14,7 +13,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "layout.h"
+#include "ghost.h"
 
 namespace hitpath {
 
@@ -23,21 +22,20 @@ class Eviction {
   static constexpr f64 kFirstShare = 0.25;
   static constexpr f64 kLeastShare = 0.01;
   static constexpr f64 kMostShare = 0.90;
-  static constexpr u32 kMainSteps = 512;  // a hand looks at so many entries of the main queue before it takes one
-  static constexpr u32 kSmallSteps =
-      128;                          // and promotes so many of the small queue, so that one write never walks a million
-  static constexpr u32 kLook = 32;  // for an entry with bytes
+  // One write promotes at most so many of the small queue, and then looks at so many of the main queue before it takes one, so
+  // that it never walks a million. A cache that fills with what is read again and again promotes long runs the first time.
+  static constexpr u32 kSmallSteps = 256;
+  static constexpr u32 kMainSteps = 384;
+  static constexpr u32 kLook = 32;  // steps of the search for an entry with bytes
   static constexpr u8 kMaxFreq = 3;
 
   Eviction() = default;
-  /// capacity: entries of the shard. ghosts: two tables of ghost_buckets buckets.
-  Eviction(ShardHeader* shard, Slot* slots, u32 slot_count, Word<u16>* ghosts, u32 ghost_buckets, u32 capacity,
-           bool lru) noexcept
+  /// capacity: entries of the shard. ghosts: their memory.
+  Eviction(ShardHeader* shard, Slot* slots, u32 slot_count, void* ghosts, u32 capacity, bool lru) noexcept
       : shard_(shard),
         slots_(slots),
         slot_count_(slot_count),
-        ghosts_(ghosts),
-        ghost_buckets_(ghost_buckets),
+        ghosts_(shard->ghosts, ghosts, capacity),
         capacity_(capacity),
         lru_(lru) {}
 
@@ -68,17 +66,12 @@ class Eviction {
   /// Where a newcomer goes. Adapts the split, so it is asked once an insertion, before room is made.
   [[nodiscard]] QueueId consult(u32 hash) noexcept {
     if (lru_) return kQueueMain;
-    const u32 key = mix(hash);
-    const f64 small = shard_->ghost_count[0].get(), main = shard_->ghost_count[1].get();
-    if (ghost_take(0, key)) {
-      set_share(shard_->small_share.get() + std::max(1.0, main / small));
-      return kQueueMain;
-    }
-    if (ghost_take(1, key)) {
-      set_share(shard_->small_share.get() - std::max(1.0, small / main));
-      return kQueueMain;
-    }
-    return kQueueSmall;
+    const f64 small = ghosts_.count(kQueueSmall), main = ghosts_.count(kQueueMain);
+    const QueueId left = ghosts_.take(hash);
+    if (left == kQueueNone) return kQueueSmall;
+    const f64 share = shard_->small_share.get();
+    set_share(left == kQueueSmall ? share + std::max(1.0, main / small) : share - std::max(1.0, small / main));
+    return kQueueMain;
   }
 
   /// Where an entry that comes back from `queue` goes: LRU has one queue.
@@ -149,13 +142,7 @@ class Eviction {
   void remember(u32 slot) noexcept {
     if (lru_) return;
     const Slot& s = at(slot);
-    ghost_put((s.queue.get() & 15) == kQueueSmall ? 0 : 1, mix(s.hash.get()));
-  }
-
-  void forget_ghosts() noexcept {
-    for (u64 i = 0; i < u64{2} * ghost_buckets_ * kGhostWays; ++i) ghosts_[i].put(0);
-    shard_->ghost_count[0].put(0);
-    shard_->ghost_count[1].put(0);
+    ghosts_.put((s.queue.get() & 15) == kQueueSmall ? kQueueSmall : kQueueMain, s.hash.get());
   }
 
   /// I4, and the ghosts' counts. nullptr, or what is wrong.
@@ -173,31 +160,12 @@ class Eviction {
       if (q.tail.get() != previous) return "I4: a queue's tail is not its last slot";
       if (q.count.get() != seen) return "I4: a queue's count is wrong";
     }
-    for (u32 ghost = 0; ghost < 2; ++ghost) {
-      u32 seen = 0;
-      for (u64 i = 0; i < u64{ghost_buckets_} * kGhostWays; ++i) {
-        const bool used = ghosts_[u64{ghost} * ghost_buckets_ * kGhostWays + i].get() != 0;
-        if (used && i % kGhostWays != 0 && ghosts_[u64{ghost} * ghost_buckets_ * kGhostWays + i - 1].get() == 0)
-          return "a ghost bucket has a hole";
-        seen += used;
-      }
-      if (seen != shard_->ghost_count[ghost].get()) return "a ghost's count is wrong";
-    }
-    return nullptr;
+    return ghosts_.validate();
   }
 
  private:
   // An index read from a damaged region leads to the scrap slot behind the last one.
   [[nodiscard]] Slot& at(u32 slot) const noexcept { return slots_[slot < slot_count_ ? slot : slot_count_]; }
-
-  // The ghosts see other bits of the hash than the home group does.
-  static u32 mix(u32 h) noexcept {
-    h ^= h >> 16;
-    h *= 0x7feb'352du;
-    h ^= h >> 15;
-    h *= 0x846c'a68bu;
-    return h ^ h >> 16;
-  }
 
   void set_share(f64 share) noexcept {
     share =
@@ -238,37 +206,10 @@ class Eviction {
     push_head(slot, q);
   }
 
-  [[nodiscard]] Word<u16>* bucket(u32 ghost, u32 key) const noexcept {
-    return ghosts_ + (u64{ghost} * ghost_buckets_ + ((u64{key} * ghost_buckets_) >> 32)) * kGhostWays;
-  }
-  static u16 fingerprint(u32 key) noexcept {
-    const u16 f = static_cast<u16>(key * 0x9e37'79b1u >> 16);
-    return f == 0 ? u16{1} : f;
-  }
-  bool ghost_take(u32 ghost, u32 key) noexcept {
-    Word<u16>* b = bucket(ghost, key);
-    const u16 f = fingerprint(key);
-    for (u32 i = 0; i < kGhostWays; ++i) {
-      if (b[i].get() != f) continue;
-      for (; i + 1 < kGhostWays; ++i) b[i].put(b[i + 1].get());
-      b[kGhostWays - 1].put(0);
-      shard_->ghost_count[ghost].sub(1);
-      return true;
-    }
-    return false;
-  }
-  void ghost_put(u32 ghost, u32 key) noexcept {
-    Word<u16>* b = bucket(ghost, key);
-    if (b[kGhostWays - 1].get() == 0) shard_->ghost_count[ghost].add(1);
-    for (u32 i = kGhostWays - 1; i > 0; --i) b[i].put(b[i - 1].get());
-    b[0].put(fingerprint(key));
-  }
-
   ShardHeader* shard_ = nullptr;
   Slot* slots_ = nullptr;
   u32 slot_count_ = 0;
-  Word<u16>* ghosts_ = nullptr;
-  u32 ghost_buckets_ = 0;
+  Ghosts ghosts_;
   u32 capacity_ = 0;
   bool lru_ = false;
 };

@@ -79,7 +79,8 @@ inline constexpr u32 kBlockHeader = 12;
 inline constexpr u32 kArenaFirstLevels = 32;
 inline constexpr u32 kArenaSecondLevels = 16;
 
-inline constexpr u32 kGhostWays = 8;
+inline constexpr u32 kGhostWays = 10;
+inline constexpr u32 kGhostTicks = 256;
 
 // A shard's tag nodes, for each entry that it may hold and at least. Memory is committed as nodes are taken.
 inline constexpr u32 kTagNodesPerEntry = 2;
@@ -159,6 +160,19 @@ struct ArenaState {
   Word<u32> heads[kArenaFirstLevels * kArenaSecondLevels];
 };
 
+struct GhostState {
+  Word<u32> count;   // keys that are remembered
+  Word<u32> tick;    // the one in which keys come now
+  Word<u32> filled;  // how many came in it
+  Word<u32> oldest;  // the first tick whose keys are remembered
+};
+
+struct GhostBucket {
+  Word<u32> key[kGhostWays];
+  Word<u16> came[kGhostWays];
+  Word<u32> unused;
+};
+
 struct ShardHeader {
   // What every operation touches.
   Word<u32> lock;
@@ -168,7 +182,7 @@ struct ShardHeader {
   Queue small;
   Queue main;
   Word<f64> small_share;  // entries that the small queue should hold
-  Word<u32> ghost_count[2];
+  Word<u64> unused;
   // Counters, changed under the lock.
   Word<u64> inserts;
   Word<u64> updates;
@@ -181,8 +195,9 @@ struct ShardHeader {
   Word<u32> hand_steps;  // longest walk of an eviction hand so far
   Wheel wheel;
   ArenaState arena;
-  Word<u32> tag_free;   // the first free tag node, 0: none
-  Word<u32> tag_taken;  // nodes that were ever taken: those from 1 on
+  Word<u32> tag_free;    // the first free tag node, 0: none
+  Word<u32> tag_taken;   // nodes that were ever taken: those from 1 on
+  GhostState ghosts[2];  // of the small and the main queue
 };
 
 struct Header {
@@ -300,11 +315,12 @@ inline constexpr u32 kCellBytes = 64;
 #define HITPATH_SHARD_FIELDS(F)                                                                         \
   F(ShardHeader, lock, 0) F(ShardHeader, count, 4) F(ShardHeader, small_seq, 8)                         \
   F(ShardHeader, small_young, 12) F(ShardHeader, small, 16) F(ShardHeader, main, 32)                    \
-  F(ShardHeader, small_share, 48) F(ShardHeader, ghost_count, 56) F(ShardHeader, inserts, 64)           \
+  F(ShardHeader, small_share, 48) F(ShardHeader, inserts, 64)           \
   F(ShardHeader, updates, 72) F(ShardHeader, deletes, 80) F(ShardHeader, evictions, 88)                 \
   F(ShardHeader, expirations, 96) F(ShardHeader, invalidations, 104) F(ShardHeader, rejections, 112)    \
   F(ShardHeader, tag_count, 120) F(ShardHeader, hand_steps, 124) F(ShardHeader, wheel, 128)             \
-  F(ShardHeader, arena, 192) F(ShardHeader, tag_free, 2400) F(ShardHeader, tag_taken, 2404)
+  F(ShardHeader, arena, 192) F(ShardHeader, tag_free, 2400) F(ShardHeader, tag_taken, 2404)     \
+  F(ShardHeader, ghosts, 2408)
 
 #define HITPATH_TAG_FIELDS(F)                                                                           \
   F(TagNode, low, 0) F(TagNode, high, 8) F(TagNode, head, 16) F(TagNode, count, 20)                     \
@@ -360,6 +376,7 @@ static_assert(sizeof(Slot) == kLine, "a hit touches one line of slot");
 static_assert(sizeof(Header) % kLine == 0, "shards start on a line");
 static_assert(sizeof(Staging) <= kStagingScratch, "the scratch area starts after the words");
 static_assert(sizeof(Wheel) == 64);
+static_assert(sizeof(GhostState) == 16 && sizeof(GhostBucket) == kLine, "a bucket of the ghosts is a line");
 static_assert(sizeof(TagNode) == 32 && sizeof(TagLink) == 16, "as the picture draws them");
 static_assert(kLeastTagNodes > kMaxTags, "an entry with the most tags fits a table that others fill");
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "digest.h"
+#include "ghost.h"
 
 namespace hitpath {
 
@@ -38,7 +39,6 @@ bool plan(const Config& config, Geometry& out) noexcept {
   g.shard_capacity = static_cast<u32>(mean);
   g.groups = static_cast<u32>((limit * 6 + 5 * kGroupSlots - 1) / (5 * kGroupSlots)) + 1;
   g.slots = g.groups * kGroupSlots;
-  g.ghost_buckets = static_cast<u32>(std::max<u64>(1, (mean / 2 + kGhostWays - 1) / kGhostWays));
   g.tag_nodes = static_cast<u32>(std::max<u64>(kLeastTagNodes, kTagNodesPerEntry * limit));
   g.tag_buckets = g.tag_nodes / 2;
 
@@ -53,7 +53,7 @@ bool plan(const Config& config, Geometry& out) noexcept {
   g.at_wheel = at;
   at += line(kWheelBuckets * sizeof(u32));
   g.at_ghosts = at;
-  at += line(u64{2} * g.ghost_buckets * kGhostWays * sizeof(u16));
+  at += line(Ghosts::bytes_for(mean));
   g.at_tags = at;
   at += line(u64{g.tag_buckets} * sizeof(u32));
   g.at_tag_nodes = at;

@@ -28,7 +28,6 @@ struct Geometry {
   u32 shard_capacity = 0;  // entries that the eviction policy reckons with
   u32 groups = 0;
   u32 slots = 0;
-  u32 ghost_buckets = 0;
   u32 tag_buckets = 0;
   u32 tag_nodes = 0;  // without the one that is nobody's
   bool cells = false;

@@ -614,7 +614,7 @@ TEST(expired_entries_go_before_living_ones_whatever_their_hits_and_leave_no_ghos
   CHECK_EQ(s.removed_for(Reason::evicted).size(), 0u);
   CHECK_EQ(s.removed_for(Reason::expired).size(), 50u);
   const auto* shard = reinterpret_cast<const ShardHeader*>(s.base() + s.cache.shard_offset(0));
-  CHECK_EQ(shard->ghost_count[0].get() + shard->ghost_count[1].get(), 0u);
+  CHECK_EQ(shard->ghosts[0].count.get() + shard->ghosts[1].count.get(), 0u);
 }
 
 TEST(an_entry_that_comes_back_soon_after_its_eviction_enters_the_main_queue) {

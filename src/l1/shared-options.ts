@@ -9,7 +9,7 @@ import { clockOption } from './options.js'
 
 export interface SharedCacheOptions {
   /**
-   * Bytes for keys and values, 4 KiB to 512 GiB. The region reserves about 150 bytes an entry besides, and
+   * Bytes for keys and values, 4 KiB to 512 GiB. The region reserves about 155 bytes an entry besides, and
    * a block about 12 more. A region of more than 4 GiB needs Node 22. Default 64 MiB.
    */
   readonly maxBytes?: number
@@ -18,8 +18,9 @@ export interface SharedCacheOptions {
   /** Time to live of entries that are set without one. Default `Infinity`. */
   readonly ttl?: Duration
   /**
-   * Parts with a lock and an arena of their own, 1 to 64. Default: one for each 4 MiB and 1,024 entries, at most 16. One value takes at
-   * most half of a shard's bytes.
+   * Parts with a lock and an arena of their own, 1 to 64. Default: one for each 4 MiB and 1,024 entries, at most 16. Of a number that is
+   * given, at most one for each 64 entries: each part chooses whom to evict for itself, and among fewer it chooses badly. One value
+   * takes at most half of a shard's bytes.
    */
   readonly shards?: number
   /** Share of a shard's bytes that views may pin before reads give copies, 0 to 1. Default 0.25. */
@@ -29,6 +30,8 @@ export interface SharedCacheOptions {
 }
 
 const MAX_SHARD_BYTES = 2 ** 33 - 64
+const LEAST_SHARD_BYTES = 512
+const LEAST_SHARD_ENTRIES = 64
 
 /** @throws HitpathError INVALID_OPTION, INVALID_TTL */
 export function regionConfig(options: SharedCacheOptions): {
@@ -53,7 +56,7 @@ export function regionConfig(options: SharedCacheOptions): {
     max: 2 ** 28,
   })
   const parts = Math.min(16, Math.floor(maxBytes / 2 ** 22), Math.floor(maxEntries / 1024))
-  const shards = integerOption(
+  const asked = integerOption(
     options.shards ?? Math.max(1, 2 ** Math.floor(Math.log2(Math.max(1, parts)))),
     'SharedCache.shards',
     { min: 1, max: 64 },
@@ -70,14 +73,21 @@ export function regionConfig(options: SharedCacheOptions): {
     )
   }
   const clock = clockOption(options.clock, 'SharedCache.clock')
-  const arenaBytes = Math.floor(maxBytes / shards / 64) * 64
-  if (arenaBytes < 512 || arenaBytes > MAX_SHARD_BYTES) {
+  const askedBytes = bytesOfShard(maxBytes, asked)
+  if (askedBytes < LEAST_SHARD_BYTES || askedBytes > MAX_SHARD_BYTES) {
     throw new HitpathError(
       'INVALID_OPTION',
-      `SharedCache.shards: ${shards} shards of ${arenaBytes} bytes; a shard has 512 bytes to 8 GiB`,
+      `SharedCache.shards: ${asked} shards of ${askedBytes} bytes; a shard has 512 bytes to 8 GiB`,
     )
   }
+  const byEntries = Math.max(1, Math.floor(maxEntries / LEAST_SHARD_ENTRIES))
+  const shards = Math.min(asked, Math.max(byEntries, Math.ceil(maxBytes / MAX_SHARD_BYTES)))
+  const arenaBytes = bytesOfShard(maxBytes, shards)
   const flags = FLAG_SHARED | (clock === undefined ? 0 : FLAG_FOREIGN_CLOCK)
   const config: RegionConfig = [shards, maxEntries, arenaBytes, ttl, flags, Math.round(maxPinned * 100)]
   return { config, clock }
+}
+
+function bytesOfShard(maxBytes: number, shards: number): number {
+  return Math.floor(maxBytes / shards / 64) * 64
 }

@@ -89,8 +89,7 @@ describe('both engines choose the same victims', () => {
     expect(evicted('portable', 'lru', 50, all)).toEqual(expected)
   })
 
-  // A fingerprint in a ghost has 16 bits of a hash with a seed of its own in each cache, so now and then two are taken for one:
-  // in fewer than one of a hundred of these runs.
+  // A bucket of the ghosts that is full forgets early, and which keys share one depends on a seed that each cache draws.
   test.each([1, 2, 3, 4, 5])('xg, seed %i', (seed) => {
     const all = steps(seed, 400, 60)
     const pairs = Array.from({ length: 4 }, () =>

@@ -2,8 +2,8 @@
  * Which entry leaves: XG, or exact LRU, decided as by native/core/eviction.h, which explains them.
  *
  * Counters, stamps and links are words of the slots. Always true: every slot that is taken is in one of the two queues; head is young,
- * tail is old. With the same keys and the same calls both engines choose the same victims, as long as no two fingerprints in a
- * ghost are alike; those depend on a seed.
+ * tail is old. With the same keys and the same calls both engines choose the same victims, as long as no bucket of the ghosts is
+ * full; which share one depends on a seed.
  */
 import {
   QUEUE_MAIN,
@@ -17,15 +17,18 @@ import {
   SLOT_STAMP,
 } from '../layout.js'
 import { HEAT_MAIN } from '../record.js'
-import { Ghost } from './ghost.js'
+import { Ghosts } from './ghost.js'
 import { NONE, type Slots } from './slots.js'
 
 const FIRST_SHARE = 0.25
 const LEAST_SHARE = 0.01
 const MOST_SHARE = 0.9
-const MAIN_STEPS = 512
-const SMALL_STEPS = 128
+const SMALL_STEPS = 256
+const MAIN_STEPS = 384
 const MAX_FREQ = 3
+/** As Ghosts names the queues. */
+const SMALL = 0
+const MAIN = 1
 
 interface Queue {
   head: number
@@ -39,8 +42,7 @@ export class Eviction {
   readonly #capacity: number
   readonly #small: Queue = { head: NONE, tail: NONE, count: 0 }
   readonly #main: Queue = { head: NONE, tail: NONE, count: 0 }
-  readonly #leftSmall: Ghost
-  readonly #leftMain: Ghost
+  readonly #ghosts: Ghosts
   #share = 0
   /** Longest walk of a hand so far. */
   longestHand = 0
@@ -49,9 +51,7 @@ export class Eviction {
     this.#slots = slots
     this.#lru = lru
     this.#capacity = capacity
-    const remembered = lru ? 0 : capacity
-    this.#leftSmall = new Ghost(remembered)
-    this.#leftMain = new Ghost(remembered)
+    this.#ghosts = new Ghosts(lru ? 0 : capacity)
     this.#setShare(FIRST_SHARE * capacity)
   }
 
@@ -81,17 +81,12 @@ export class Eviction {
   /** Where a newcomer goes. Adapts the split, so it is asked once an insertion, before room is made. */
   consult(hash: number): number {
     if (this.#lru) return QUEUE_MAIN
-    const small = this.#leftSmall.count
-    const main = this.#leftMain.count
-    if (this.#leftSmall.take(hash)) {
-      this.#setShare(this.#share + Math.max(1, main / small))
-      return QUEUE_MAIN
-    }
-    if (this.#leftMain.take(hash)) {
-      this.#setShare(this.#share - Math.max(1, small / main))
-      return QUEUE_MAIN
-    }
-    return QUEUE_SMALL
+    const small = this.#ghosts.count(SMALL)
+    const main = this.#ghosts.count(MAIN)
+    const left = this.#ghosts.take(hash)
+    if (left === undefined) return QUEUE_SMALL
+    this.#setShare(this.#share + (left === SMALL ? Math.max(1, main / small) : -Math.max(1, small / main)))
+    return QUEUE_MAIN
   }
 
   /** What the policy knows of a slot, as a byte of record.ts. */
@@ -158,8 +153,8 @@ export class Eviction {
   /** An evicted entry leaves its fingerprint. Before unlink(). */
   remember(slot: number): void {
     if (this.#lru) return
-    const ghost = this.#slots.queue(slot) === QUEUE_SMALL ? this.#leftSmall : this.#leftMain
-    ghost.put(this.#slots.words[this.#slots.at(slot) + SLOT_HASH / 4] as number)
+    const ghost = this.#slots.queue(slot) === QUEUE_SMALL ? SMALL : MAIN
+    this.#ghosts.put(ghost, this.#slots.words[this.#slots.at(slot) + SLOT_HASH / 4] as number)
   }
 
   /** Undefined, or what is wrong. `taken`: slots that are in use. */
@@ -173,7 +168,7 @@ export class Eviction {
       if (fault !== undefined) return fault
     }
     if (this.#small.count + this.#main.count !== taken) return 'I4: queues and slots disagree'
-    return this.#leftSmall.validate() ?? this.#leftMain.validate()
+    return this.#ghosts.validate()
   }
 
   #fault(id: number, queue: Queue): string | undefined {

@@ -175,7 +175,7 @@ describe('without room for all', () => {
     ['SharedCache', () => SharedCache.create({ maxBytes: 2 ** 15, maxEntries: 60 })],
     [
       'SharedCache of four shards',
-      () => SharedCache.create({ maxBytes: 2 ** 16, maxEntries: 60, shards: 4 }),
+      () => SharedCache.create({ maxBytes: 2 ** 15, maxEntries: 256, shards: 4 }),
     ],
   ])(`a %s gives the newest value or none (seed ${SEED})`, (_, make) => {
     const random = seeded(SEED)

@@ -84,6 +84,15 @@ describe('SharedCache.create refuses', () => {
       cache.validate()
     }
   })
+  test.each([
+    { maxEntries: 100, shards: 16, parts: 1 },
+    { maxEntries: 640, shards: 16, parts: 10 },
+    { maxEntries: 1024, shards: 16, parts: 16 },
+  ])('$shards shards asked for among $maxEntries entries: $parts', ({ maxEntries, shards, parts }) => {
+    const cache = SharedCache.create({ maxEntries, shards })
+    expect(cache.stats().shards).toBe(parts)
+    cache.close()
+  })
 })
 
 describe('attach', () => {
