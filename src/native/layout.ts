@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0x72eb655a2e0628b1n
+export const LAYOUT_FINGERPRINT = 0x3368a193820dbf70n
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
@@ -77,6 +77,7 @@ export const STAGING_DEADLINE = 48
 export const STAGING_OFFSET = 56
 export const STAGING_LENGTH = 64
 export const STAGING_EXTRA = 72
+export const STAGING_KNOWN = 96
 export const STAGING_KEY_OFFSET = 104
 export const STAGING_SCOPE = 112
 export const STAGING_SHAPE = 120
@@ -88,6 +89,7 @@ export const STAGING_CACHE = 648
 export const STAGING_BITS = 652
 export const STAGING_DELIVERY = 656
 export const STAGING_SUFFIX_LENGTH = 660
+export const STAGING_LAST_KNOWN = 664
 
 export const SLOT_BYTES = 64
 export const SHARD_HEADER_BYTES = 2408
@@ -125,6 +127,8 @@ export const KEY_PORTABLE = 5
 export const FORM_NUMBER = 1
 export const FORM_ARRAY = 2
 export const FORM_DIGEST = 3
+export const FORM_KNOWN = 4
+export const KNOWN_ARRAYS = 1024
 export const VALUE_NONE = 0
 export const VALUE_NUMBER = 1
 export const VALUE_BYTES = 2
