@@ -117,8 +117,7 @@ bool digest_array(Environment& e, napi_value value, Digest& out) noexcept {
     return true;
   }
   if ((s.bits & kBitStrided) == 0) {
-    if (!plain_in_bounds(memo, offset, width, length))
-      return e.fail(Status::shape_mismatch), false;
+    if (!plain_in_bounds(memo, offset, width, length)) return e.fail(Status::shape_mismatch), false;
     const u8* bytes = static_cast<const u8*>(data) + static_cast<std::int64_t>(offset) * width;
     out = memo.header.digest(bytes, static_cast<std::size_t>(static_cast<std::int64_t>(memo.elements)) * width);
     return true;

@@ -244,10 +244,11 @@ napi_value DigestStaged(napi_env env, napi_callback_info info) {
 
 void add_reads(napi_env env, napi_value exports, Environment& e) noexcept {
   const napi_property_descriptor list[] = {
-      HITPATH_FUNCTION("findString", FindString), HITPATH_FUNCTION("findStaged", FindStaged), HITPATH_FUNCTION("findKnown", FindKnown),
-      HITPATH_FUNCTION("lookString", LookString), HITPATH_FUNCTION("lookStaged", LookStaged),
-      HITPATH_FUNCTION("copyString", CopyString), HITPATH_FUNCTION("copyStaged", CopyStaged),
-      HITPATH_FUNCTION("unpin", Unpin),           HITPATH_FUNCTION("digestStaged", DigestStaged)};
+      HITPATH_FUNCTION("findString", FindString),    HITPATH_FUNCTION("findStaged", FindStaged),
+      HITPATH_FUNCTION("findKnown", FindKnown),      HITPATH_FUNCTION("lookString", LookString),
+      HITPATH_FUNCTION("lookStaged", LookStaged),    HITPATH_FUNCTION("copyString", CopyString),
+      HITPATH_FUNCTION("copyStaged", CopyStaged),    HITPATH_FUNCTION("unpin", Unpin),
+      HITPATH_FUNCTION("digestStaged", DigestStaged)};
   napi_define_properties(env, exports, sizeof list / sizeof *list, list);
 }
 

@@ -40,8 +40,8 @@ export interface KnownArray {
 /** Of how many unknown arrays one is learnt, at least and at most. */
 const LEAST_INTERVAL = 16
 const MOST_INTERVAL = 256
-/** Arrays that are known make up this part of what is asked for, or learning is not worth its while. */
-const WORTH = 1 / 8
+/** Of as many unknown arrays as 2 to this, one that is known makes learning worth its while. */
+const WORTH_BITS = 3
 
 const { learnArray } = native
 const arrays = new WeakMap<object, KnownArray>()
@@ -80,8 +80,11 @@ export function stageKnown(array: KnownArray, data: unknown, bits: number): bool
 /** After an array was staged whole: learns it, now and then. */
 export function maybeLearn(data: TypedArray, dtype: DTypeCode, ndim: number, scope: number): void {
   if (--untilLearning > 0 || learnArray === undefined) return
+  // Shifts, since V8 would allocate for what may be no small integer.
   interval =
-    known < interval * WORTH ? Math.min(2 * interval, MOST_INTERVAL) : Math.max(interval / 2, LEAST_INTERVAL)
+    known < interval >> WORTH_BITS
+      ? Math.min(interval << 1, MOST_INTERVAL)
+      : Math.max(interval >> 1, LEAST_INTERVAL)
   untilLearning = interval
   known = 0
   learn(data, dtype, ndim, scope)

@@ -63,7 +63,7 @@ function stage(
   return data
 }
 
-/** Stages `{ data, shape }` that is plainly in C order, the usual case; undefined when it takes a closer look. */
+/** As stageArray(), of `{ data, shape }` that is plainly in C order, the usual case; null when it takes a closer look. */
 function stagePlain(
   value: {
     readonly data?: unknown
@@ -76,16 +76,16 @@ function stagePlain(
   bits: number,
   scope: number,
   known: boolean,
-): TypedArray | undefined {
+): TypedArray | undefined | null {
   const { data, shape, dtype, stride, strides, offset = 0 } = value
-  if (!Array.isArray(shape) || strides !== undefined) return undefined
+  if (!Array.isArray(shape) || strides !== undefined) return null
   const ndim = shape.length
-  if (ndim === 0 || ndim > 2) return undefined
+  if (ndim === 0 || ndim > 2) return null
   const rows: unknown = shape[0]
   const columns: unknown = ndim === 2 ? shape[1] : 0
-  if (stride !== undefined && !isDense(stride, ndim, columns)) return undefined
+  if (stride !== undefined && !isDense(stride, ndim, columns)) return null
   // None of the user's code runs from here on.
-  if (known && isKnown(data, rows, columns, offset, dtype, bits, scope)) return data as TypedArray
+  if (known && isKnown(data, rows, columns, offset, dtype, bits, scope)) return undefined
   return stageChecked(data, ndim, rows, columns, offset, dtype, bits, scope, known)
 }
 
@@ -126,14 +126,14 @@ function stageChecked(
   bits: number,
   scope: number,
   known: boolean,
-): TypedArray | undefined {
+): TypedArray | null {
   const code = codeOf(data)
-  if (code === undefined || (name !== undefined && name !== dtypeRow(code).name)) return undefined
-  if (!isExtent(rows) || (ndim === 2 && !isExtent(columns))) return undefined
+  if (code === undefined || (name !== undefined && name !== dtypeRow(code).name)) return null
+  if (!isExtent(rows) || (ndim === 2 && !isExtent(columns))) return null
   const size = ndim === 2 ? rows * (columns as number) : rows
   const { length } = data as TypedArray
   if (typeof first !== 'number' || !(Number.isInteger(first) && first >= 0 && first + size <= length))
-    return undefined
+    return null
   doubles[SHAPE] = rows
   doubles[SHAPE + 1] = columns as number
   return stage(data as TypedArray, code, ndim, first, bits, scope, known)
@@ -161,17 +161,25 @@ function stageView(value: NdArrayLike, bits: number, scope: number): TypedArray 
 }
 
 /**
- * Describes an array as the key of the next call, and returns it, to be handed over. The array's getters may be the user's
- * code, which may use a cache: so they all run before anything is staged.
+ * Describes an array as the key of the next call, and returns it, to be handed over; undefined when native code knows where it lies. The array's
+ * getters may be the user's code, which may use a cache: so they all run before anything is staged.
  *
+ * @param known whether the call is one of the process's engine, which may know the array
  * @throws HitpathError INVALID_KEY, DTYPE_MISMATCH, SHAPE_MISMATCH, DETACHED when it is no array that can be read
  */
-export function stageArray(value: NdArrayLike, bits: number, scope: number, known: boolean): TypedArray {
+export function stageArray(
+  value: NdArrayLike,
+  bits: number,
+  scope: number,
+  known: boolean,
+): TypedArray | undefined {
   if (typeof value !== 'object' || value === null) throw invalidKey(value)
-  if (!ArrayBuffer.isView(value))
-    return stagePlain(value, bits, scope, known) ?? stageView(value, bits, scope)
+  if (!ArrayBuffer.isView(value)) {
+    const staged = stagePlain(value, bits, scope, known)
+    return staged === null ? stageView(value, bits, scope) : staged
+  }
   const length = (value as { readonly length?: unknown }).length
-  if (known && isKnown(value, length, 0, 0, undefined, bits, scope)) return value
+  if (known && isKnown(value, length, 0, 0, undefined, bits, scope)) return undefined
   const code = codeOf(value)
   if (code === undefined || typeof length !== 'number' || length === 0) return stageView(value, bits, scope) // which refuses a detached one
   doubles[SHAPE] = length

@@ -22,7 +22,6 @@ import {
   FLAG_FOREIGN_CLOCK,
   FLAG_LRU,
   FORM_DIGEST,
-  FORM_KNOWN,
   FORM_NUMBER,
   HEADER_BYTES,
   QUEUE_SMALL,
@@ -147,7 +146,7 @@ export class Engine {
     return undefined
   }
 
-  /** Begins a call on an array. Returns what to hand over. */
+  /** Begins a call on an array. Returns what to hand over; undefined when native code knows the array. */
   beginArray(key: NdArrayLike, bits: number, scope: number): unknown {
     if (this.#unusual) return this.#beginArrayUnusual(key, bits, scope)
     const array = stageArray(key, bits, scope, this.other === undefined)
@@ -213,7 +212,7 @@ export class Engine {
   /** Finds an entry by an array; its slot, or NO_SLOT. */
   findArray(key: NdArrayLike, bits: number, scope: number): number {
     const array = this.beginArray(key, bits, scope)
-    if (words[STAGING_FORM / 4] === FORM_KNOWN) native.findKnown?.()
+    if (array === undefined) native.findKnown?.()
     else this.findStaged(array)
     const slot = words[STAGING_SLOT / 4] as number
     if (slot === NO_SLOT) this.check()

@@ -15,8 +15,17 @@ function counting(length: number, first = 0): Float64Array {
   return Float64Array.from({ length }, (_, i) => first + i)
 }
 
+/** What worker.postMessage does to what is on its list of transfers. */
+function transfer({ buffer }: TypedArray): void {
+  structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
+}
+
+interface Asked {
+  get(key: CacheKey): unknown
+}
+
 /** Asks for a key until its array is known. */
-function learn(key: CacheKey, data: TypedArray, cache = new LocalCache<unknown>()): void {
+function learn(key: CacheKey, data: TypedArray, cache: Asked = new LocalCache<unknown>()): void {
   for (let asked = 0; asked < 2_048; asked++) {
     cache.get(key)
     if (asked % 64 === 0 && knownArray(data) !== undefined) return
@@ -106,7 +115,7 @@ describe.each(Object.entries(MAKE))('an array that a %s is asked for again and a
     const key = { data, shape: [60, 5] }
     cache.set(key, 'value')
     learn(key, data, cache)
-    structuredClone(data.buffer, { transfer: [data.buffer] })
+    transfer(data)
     for (const gone of [key, data]) {
       expect(() => cache.get(gone)).toThrow(code('DETACHED'))
       expect(() => cache.set(gone, 1)).toThrow(code('DETACHED'))
@@ -122,7 +131,7 @@ describe('an array that is known', () => {
     const honest = { data, shape: [300] }
     cache.set(honest, 1)
     learn(honest, data, cache)
-    structuredClone(data.buffer, { transfer: [data.buffer] })
+    transfer(data)
     Object.defineProperty(data, 'length', { value: 300 })
     for (const key of [data, honest]) expect(() => cache.get(key)).toThrow(code('SHAPE_MISMATCH'))
   })
@@ -134,7 +143,7 @@ describe('an array that is known', () => {
     const key = {
       data,
       get shape() {
-        if (data.length > 0) structuredClone(data.buffer, { transfer: [data.buffer] })
+        if (data.length > 0) transfer(data)
         return [60, 5]
       },
     }
@@ -208,7 +217,7 @@ describe('an array that is known', () => {
 })
 
 test('arrays whose buffers can be resized are not remembered, and read as they are', () => {
-  const Resizable = ArrayBuffer as new (
+  const Resizable = ArrayBuffer as unknown as new (
     length: number,
     options: { maxByteLength: number },
   ) => ArrayBuffer & { resize(length: number): void }
