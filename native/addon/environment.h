@@ -49,6 +49,39 @@ class HeaderMemo {
   f64 shape_[kMaxDims] = {};
 };
 
+/// Where the elements of an array lie, the header of its digest, and where its entry was when it was found last.
+struct alignas(kLine) KnownArray {
+  f64 number = 0;
+  const u8* bytes = nullptr;
+  std::size_t length = 0;
+  ArrayHeader header;
+  u64 serial = 0;  // of the cache; 0: never found
+  Cache::Place place;
+};
+
+/// The arrays that were learnt last, by numbers that are never used twice. Nothing here keeps their memory: JavaScript gives a number only while
+/// it holds the very array and finds its length as it was (src/key/known.ts), and then the memory is where it was.
+class KnownArrays {
+ public:
+  /// Its number.
+  [[nodiscard]] f64 add(const KnownArray& array) noexcept {
+    if (places_.empty()) places_.resize(kKnownArrays);
+    KnownArray& place = places_[++last_ % kKnownArrays];
+    place = array;
+    return place.number = static_cast<f64>(last_);
+  }
+  /// nullptr for one that is not known any longer.
+  [[nodiscard]] KnownArray* find(f64 number) noexcept {
+    if (!(number >= 1 && number <= static_cast<f64>(last_))) return nullptr;
+    KnownArray& place = places_[static_cast<u64>(static_cast<std::int64_t>(number)) % kKnownArrays];
+    return place.number == number ? &place : nullptr;
+  }
+
+ private:
+  std::vector<KnownArray> places_;
+  std::int64_t last_ = 0;
+};
+
 struct Environment {
   napi_env env = nullptr;
   Staging* staging = nullptr;
@@ -58,6 +91,7 @@ struct Environment {
   std::vector<u32> free_ids;
   u64 last_serial = 0;
   HeaderMemo header;
+  KnownArrays known;
   Digest tags[kMaxTags];        // of the set that goes on
   std::vector<u8> key_bytes;    // keys and tags too long for the stack
   std::vector<u8> value_bytes;  // strings as values
@@ -112,6 +146,7 @@ void close_handle(Environment& e, u32 id) noexcept;
 // The functions of the module, by file.
 void add_reads(napi_env env, napi_value exports, Environment& e) noexcept;
 void add_writes(napi_env env, napi_value exports, Environment& e) noexcept;
+void add_arrays(napi_env env, napi_value exports, Environment& e) noexcept;
 void add_batches(napi_env env, napi_value exports, Environment& e) noexcept;
 void add_snapshots(napi_env env, napi_value exports, Environment& e) noexcept;
 void add_whole(napi_env env, napi_value exports, Environment& e) noexcept;

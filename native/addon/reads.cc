@@ -9,13 +9,12 @@ namespace {
 /// Arrays up to this many bytes are copied: a view, its pin and its finalizer cost more, most of it in the collector (bench/README.md).
 constexpr u32 kSmallArray = 1024;
 
-/// Finds the entry and judges its deadline. The staging area then says slot, or kNil.
-bool find_alive(Environment& e, Handle& h, const Key& key, Hit& hit) noexcept {
+/// Judges the deadline of an entry that was found, if one was. The staging area then says slot, or kNil.
+bool judge(Environment& e, Handle& h, const Key& key, bool found, Hit& hit) noexcept {
   Staging& s = *e.staging;
   s.status = static_cast<u32>(Status::ok);
   s.removed = 0;
   const bool peek = (s.bits & kBitPeek) != 0;
-  bool found = h.cache.find(key, hit);
   if (found && !h.alive(hit.deadline, s)) {
     found = false;
     if (h.local && !peek) {  // frees the value now rather than with the next write
@@ -38,6 +37,11 @@ bool find_alive(Environment& e, Handle& h, const Key& key, Hit& hit) noexcept {
   s.form = key.kind;
   if (!h.foreign_clock && hit.deadline != std::numeric_limits<f64>::infinity()) Ticker::request();
   return true;
+}
+
+/// Finds the entry and judges its deadline.
+bool find_alive(Environment& e, Handle& h, const Key& key, Hit& hit) noexcept {
+  return judge(e, h, key, h.cache.find(key, hit), hit);
 }
 
 /// Hands a value of the region over: by its number, remembered, pinned, or copied into the scratch area.
@@ -105,6 +109,29 @@ napi_value FindStaged(napi_env env, napi_callback_info info) {
   Environment& e = *call.environment;
   KeyReader reader;
   if (Handle* h = e.current(); h != nullptr && reader.read_staged(e, *h, call.args[0])) find(e, *h, reader);
+  return nullptr;
+}
+
+/// findKnown(): as findStaged, by the number of an array that is known.
+napi_value FindKnown(napi_env env, napi_callback_info) {
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  Environment& e = *static_cast<Environment*>(data);
+  Handle* h = e.current();
+  if (h == nullptr) return nullptr;
+  KnownArray* known = e.known.find(e.staging->known);
+  if (known == nullptr) return e.fail(Status::shape_mismatch), nullptr;
+  const bool again = known->serial == h->serial;
+  if (again) h->cache.prefetch_place(known->place);  // it arrives while the elements are hashed
+  u8 digest[16];
+  canonical(known->header.digest(known->bytes, known->length), digest);
+  const Key key = make_digest_key(digest, h->cache.config().seed);
+  Hit hit;
+  const bool found = again ? h->cache.find_again(key, known->place, hit) : h->cache.find(key, hit);
+  if (!judge(e, *h, key, found, hit)) return nullptr;
+  known->serial = h->serial;
+  known->place = {hit.shard, hit.index, hit.seq};
+  if (!h->local) deliver(e, *h, key, hit);
   return nullptr;
 }
 
@@ -217,10 +244,11 @@ napi_value DigestStaged(napi_env env, napi_callback_info info) {
 
 void add_reads(napi_env env, napi_value exports, Environment& e) noexcept {
   const napi_property_descriptor list[] = {
-      HITPATH_FUNCTION("findString", FindString), HITPATH_FUNCTION("findStaged", FindStaged),
-      HITPATH_FUNCTION("lookString", LookString), HITPATH_FUNCTION("lookStaged", LookStaged),
-      HITPATH_FUNCTION("copyString", CopyString), HITPATH_FUNCTION("copyStaged", CopyStaged),
-      HITPATH_FUNCTION("unpin", Unpin),           HITPATH_FUNCTION("digestStaged", DigestStaged)};
+      HITPATH_FUNCTION("findString", FindString),    HITPATH_FUNCTION("findStaged", FindStaged),
+      HITPATH_FUNCTION("findKnown", FindKnown),      HITPATH_FUNCTION("lookString", LookString),
+      HITPATH_FUNCTION("lookStaged", LookStaged),    HITPATH_FUNCTION("copyString", CopyString),
+      HITPATH_FUNCTION("copyStaged", CopyStaged),    HITPATH_FUNCTION("unpin", Unpin),
+      HITPATH_FUNCTION("digestStaged", DigestStaged)};
   napi_define_properties(env, exports, sizeof list / sizeof *list, list);
 }
 

@@ -455,6 +455,7 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   Napi::Object binding = Napi::Object::New(env);
   add_reads(env, binding, *e);
   add_writes(env, binding, *e);
+  add_arrays(env, binding, *e);
   add_batches(env, binding, *e);
   add_snapshots(env, binding, *e);
   add_whole(env, binding, *e);

@@ -130,6 +130,15 @@ bool Cache::find_near(const Key& key, const Trail& trail, Hit& hit) const noexce
   return unchanged(s, seq) || find_far(key, hit);
 }
 
+bool Cache::find_again(const Key& key, const Place& place, Hit& hit) const noexcept {
+  const Shard& shard = shards_[place.shard];
+  const Slot& s = shard.slots[place.index];
+  // Unchanged, it is alive: what becomes of an entry shows in its sequence word.
+  if (s.seq.acquire() != place.seq || s.hash.get() != key.hash || !same_key(shard, s, key)) return find_far(key, hit);
+  fill_hit(shard, place.index, place.seq, hit);
+  return unchanged(s, place.seq) || find_far(key, hit);
+}
+
 [[gnu::noinline]] bool Cache::find_far(const Key& key, Hit& hit) const noexcept { return find(key, hit); }
 
 void Cache::touch(const Hit& hit) noexcept {

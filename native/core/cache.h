@@ -132,6 +132,15 @@ class Cache {
   void prefetch_slot(const Key& key, Trail& trail) const noexcept;
   /// As find().
   [[nodiscard]] bool find_near(const Key& key, const Trail& trail, Hit& hit) const noexcept;
+  /// Where an entry was found, and its sequence word then: even, as that of a living entry.
+  struct Place {
+    u32 shard = 0;
+    u32 index = 0;  // of the slot in its shard
+    u32 seq = 0;
+  };
+  void prefetch_place(const Place& place) const noexcept { prefetch(shards_[place.shard].slots + place.index); }
+  /// As find(), but looks first where this cache found the key of an earlier call, which may be another.
+  [[nodiscard]] bool find_again(const Key& key, const Place& place, Hit& hit) const noexcept;
   void touch(const Hit& hit) noexcept;
   [[nodiscard]] bool still(const Hit& hit) const noexcept;
   /// Copies the value of a hit. False when the entry changed meanwhile: find again.

@@ -253,7 +253,7 @@ struct Staging {
   f64 length;        // in and out: bytes
   f64 extra[3];      // per call: 0 a number key or value read, 1 a number to store, 2 spare
   // An array as key: how its elements lie. Its dtype and number of dimensions are in `form`.
-  u64 unused;
+  f64 known;       // in its place: the number of an array that is known, with kFormKnown
   f64 key_offset;  // in elements, with kBitOffset
   f64 scope;       // a 53-bit word mixed into the identity, with kBitScope
   f64 shape[32];
@@ -265,16 +265,18 @@ struct Staging {
   u32 bits;           // in: CallBits
   u32 delivery;       // out: a Delivery
   u32 suffix_length;  // in: bytes at kScratchSuffix that follow the value
+  f64 last_known;     // the number of the array that was learnt last; kKnownArrays of them are known, the last ones
 };
 inline constexpr u32 kStagingBytes = 65536;
 inline constexpr u32 kStagingScratch = 1024;  // bytes from here on are scratch
 inline constexpr u32 kMaxDims = 32;
+inline constexpr u32 kKnownArrays = 1024;
 // The scratch of a call: a small key at its start, then what follows a value, then a value.
 inline constexpr u32 kScratchSuffix = 256;
 inline constexpr u32 kScratchValue = 512;
 
 // Where the binding finds the key of a call that is not given a string, and the value of a set.
-enum KeyForm : u32 { kFormNumber = 1, kFormArray = 2, kFormDigest = 3 };
+enum KeyForm : u32 { kFormNumber = 1, kFormArray = 2, kFormDigest = 3, kFormKnown = 4 };
 enum ValueForm : u32 { kValueNone = 0, kValueNumber = 1, kValueBytes = 2, kValueScratch = 3, kValueString = 4 };
 enum CallBits : u32 {
   kBitPeek = 1,      // neither counts nor touches
@@ -336,10 +338,10 @@ inline constexpr u32 kCellBytes = 64;
   F(Staging, status, 0) F(Staging, slot, 4) F(Staging, seq, 8) F(Staging, value_tag, 12)                \
   F(Staging, removed, 16) F(Staging, removed_slot, 20) F(Staging, removed_why, 24)                      \
   F(Staging, count, 28) F(Staging, now, 32) F(Staging, ttl, 40) F(Staging, deadline, 48)                \
-  F(Staging, offset, 56) F(Staging, length, 64) F(Staging, extra, 72) F(Staging, key_offset, 104) F(Staging, scope, 112) F(Staging, shape, 120)       \
+  F(Staging, offset, 56) F(Staging, length, 64) F(Staging, extra, 72) F(Staging, known, 96) F(Staging, key_offset, 104) F(Staging, scope, 112) F(Staging, shape, 120)       \
   F(Staging, strides, 376) F(Staging, tick, 632)                                                       \
   F(Staging, form, 640) F(Staging, value_form, 644) F(Staging, cache, 648) F(Staging, bits, 652)          \
-  F(Staging, delivery, 656) F(Staging, suffix_length, 660)
+  F(Staging, delivery, 656) F(Staging, suffix_length, 660) F(Staging, last_known, 664)
 
 #define HITPATH_LAYOUT_FIELDS(F) \
   HITPATH_SLOT_FIELDS(F) HITPATH_SHARD_FIELDS(F) HITPATH_TAG_FIELDS(F) HITPATH_HEADER_FIELDS(F)        \
@@ -356,7 +358,7 @@ inline constexpr u32 kCellBytes = 64;
   S(TAG_NODES_PER_ENTRY, kTagNodesPerEntry) S(LEAST_TAG_NODES, kLeastTagNodes)                           \
   S(MAX_TAGS, kMaxTags) S(LOCK_HELD, kLockHeld)                                                          \
   S(KEY_LATIN1, kKeyLatin1) S(KEY_UTF16, kKeyUtf16) S(KEY_NUMBER, kKeyNumber) S(KEY_DIGEST, kKeyDigest) \
-  S(KEY_LONG, kKeyLong) S(KEY_PORTABLE, kKeyPortable) S(FORM_NUMBER, kFormNumber) S(FORM_ARRAY, kFormArray) S(FORM_DIGEST, kFormDigest)                                        \
+  S(KEY_LONG, kKeyLong) S(KEY_PORTABLE, kKeyPortable) S(FORM_NUMBER, kFormNumber) S(FORM_ARRAY, kFormArray) S(FORM_DIGEST, kFormDigest) S(FORM_KNOWN, kFormKnown) S(KNOWN_ARRAYS, kKnownArrays)                                        \
   S(VALUE_NONE, kValueNone) S(VALUE_NUMBER, kValueNumber) S(VALUE_BYTES, kValueBytes)                    \
   S(VALUE_SCRATCH, kValueScratch) S(VALUE_STRING, kValueString) S(DELIVERED, kDelivered)                 \
   S(REMEMBERED, kRemembered) S(PINNED, kPinned) S(COPIED, kCopied) S(TOO_BIG, kTooBig) S(BIT_PEEK, kBitPeek) S(BIT_STRIDED, kBitStrided) S(BIT_PIN, kBitPin) S(BIT_SMALL_KEY, kBitSmallKey) S(BIT_OFFSET, kBitOffset) S(BIT_SCOPE, kBitScope)    \

@@ -153,6 +153,27 @@ TEST(a_reader_that_found_an_entry_before_it_changed_is_told) {
 
 // ---- erasing and expiring ----
 
+TEST(a_place_of_an_earlier_hit_gives_only_the_living_entry_of_the_key) {
+  Store s(room_for(100, 4));
+  Hit hit, again;
+  const auto place = [&hit]() noexcept { return Cache::Place{hit.shard, hit.index, hit.seq}; };
+  const Key a = s.key("a"), b = s.key("b");
+  CHECK_EQ(s.set("a", "1"), Status::ok);
+  CHECK_EQ(s.set("b", "2"), Status::ok);
+  CHECK(s.cache.find(a, hit));
+  CHECK(s.cache.find_again(a, place(), again));
+  CHECK_EQ(again.slot, hit.slot);
+  CHECK(s.cache.find_again(b, place(), again));  // in another slot, perhaps of another shard
+  CHECK(again.slot != hit.slot);
+  CHECK(!s.cache.find_again(s.key("c"), place(), again));
+  CHECK_EQ(s.set("a", "3"), Status::ok);  // another sequence word
+  CHECK(s.cache.find_again(a, place(), again));
+  CHECK(again.seq != hit.seq);
+  CHECK(s.cache.find(a, hit));
+  CHECK(s.cache.erase(a, s.now));
+  CHECK(!s.cache.find_again(a, place(), again));
+}
+
 TEST(erase_answers_whether_a_living_entry_went) {
   Store s(room_for(10));
   s.set("a", "1");

@@ -23,6 +23,7 @@ import {
   STAGING_STRIDES,
 } from '../native/layout.js'
 import { codeOf, DTYPE, type DTypeCode, dtypeRow } from './dtype.js'
+import { knownArray, maybeLearn, stageKnown } from './known.js'
 import { isNdArrayLike, type NdArrayLike, type TypedArray, viewOf } from './ndarray.js'
 import { copySmall, SMALL_BYTES, smallViews } from './small.js'
 
@@ -36,11 +37,12 @@ const WIDTHS: readonly number[] = [0, ...Object.values(DTYPE).map((code) => dtyp
 /** Stages all of an array but its shape and strides. Returns what to hand over. */
 function stage(
   data: TypedArray,
-  dtype: number,
+  dtype: DTypeCode,
   ndim: number,
   first: number,
   bits: number,
   scope: number,
+  known: boolean,
 ): TypedArray {
   words[STAGING_FORM / 4] = FORM_ARRAY | (dtype << 8) | (ndim << 16)
   let all = bits
@@ -57,10 +59,11 @@ function stage(
     all |= BIT_SMALL_KEY
   }
   words[STAGING_BITS / 4] = all
+  if (known) maybeLearn(data, dtype, ndim, scope)
   return data
 }
 
-/** Stages `{ data, shape }` that is plainly in C order, the usual case; undefined when it takes a closer look. */
+/** As stageArray(), of `{ data, shape }` that is plainly in C order, the usual case; null when it takes a closer look. */
 function stagePlain(
   value: {
     readonly data?: unknown
@@ -72,28 +75,68 @@ function stagePlain(
   },
   bits: number,
   scope: number,
-): TypedArray | undefined {
-  const { data, shape, dtype: name, stride, strides, offset: first = 0 } = value
-  if (!Array.isArray(shape) || strides !== undefined || typeof first !== 'number') return undefined
-  const code = codeOf(data)
-  if (code === undefined || (name !== undefined && name !== dtypeRow(code as DTypeCode).name))
-    return undefined
+  known: boolean,
+): TypedArray | undefined | null {
+  const { data, shape, dtype, stride, strides, offset = 0 } = value
+  if (!Array.isArray(shape) || strides !== undefined) return null
   const ndim = shape.length
-  if (ndim === 0 || ndim > 2) return undefined
+  if (ndim === 0 || ndim > 2) return null
   const rows: unknown = shape[0]
-  const columns: unknown = ndim === 2 ? shape[1] : 1
-  if (!isExtent(rows) || !isExtent(columns)) return undefined
-  if (stride !== undefined) {
-    if (!Array.isArray(stride) || stride.length !== ndim || stride[ndim - 1] !== 1) return undefined
-    if (ndim === 2 && stride[0] !== columns) return undefined
-  }
-  const size = rows * columns
-  const { length } = data as TypedArray
-  if (!(Number.isInteger(first) && first >= 0 && first + size <= length)) return undefined
+  const columns: unknown = ndim === 2 ? shape[1] : 0
+  if (stride !== undefined && !isDense(stride, ndim, columns)) return null
   // None of the user's code runs from here on.
+  if (known && isKnown(data, rows, columns, offset, dtype, bits, scope)) return undefined
+  return stageChecked(data, ndim, rows, columns, offset, dtype, bits, scope, known)
+}
+
+/** Whether an array was learnt as it is described now; it is then staged. */
+function isKnown(
+  data: unknown,
+  rows: unknown,
+  columns: unknown,
+  first: unknown,
+  name: unknown,
+  bits: number,
+  scope: number,
+): boolean {
+  const before = knownArray(data)
+  return (
+    before !== undefined &&
+    before.rows === rows &&
+    before.columns === columns &&
+    before.first === first &&
+    before.scope === scope &&
+    (name === undefined || name === before.dtype) &&
+    stageKnown(before, data, bits)
+  )
+}
+
+function isDense(stride: unknown, ndim: number, columns: unknown): boolean {
+  if (!Array.isArray(stride) || stride.length !== ndim || stride[ndim - 1] !== 1) return false
+  return ndim === 1 || stride[0] === columns
+}
+
+function stageChecked(
+  data: unknown,
+  ndim: number,
+  rows: unknown,
+  columns: unknown,
+  first: unknown,
+  name: unknown,
+  bits: number,
+  scope: number,
+  known: boolean,
+): TypedArray | null {
+  const code = codeOf(data)
+  if (code === undefined || (name !== undefined && name !== dtypeRow(code).name)) return null
+  if (!isExtent(rows) || (ndim === 2 && !isExtent(columns))) return null
+  const size = ndim === 2 ? rows * (columns as number) : rows
+  const { length } = data as TypedArray
+  if (typeof first !== 'number' || !(Number.isInteger(first) && first >= 0 && first + size <= length))
+    return null
   doubles[SHAPE] = rows
-  doubles[SHAPE + 1] = columns
-  return stage(data as TypedArray, code, ndim, first, bits, scope)
+  doubles[SHAPE + 1] = columns as number
+  return stage(data as TypedArray, code, ndim, first, bits, scope, known)
 }
 
 function isExtent(value: unknown): value is number {
@@ -114,28 +157,38 @@ function stageView(value: NdArrayLike, bits: number, scope: number): TypedArray 
     doubles[STRIDES + axis] = strides[axis] as number
   }
   const strided = contiguous ? 0 : BIT_STRIDED
-  return stage(data, code, shape.length, first, bits | strided, scope)
+  return stage(data, code, shape.length, first, bits | strided, scope, false)
 }
 
 /**
- * Describes an array as the key of the next call, and returns it, to be handed over. The array's getters may be the user's
- * code, which may use a cache: so they all run before anything is staged.
+ * Describes an array as the key of the next call, and returns it, to be handed over; undefined when native code knows where it lies. The array's
+ * getters may be the user's code, which may use a cache: so they all run before anything is staged.
  *
+ * @param known whether the call is one of the process's engine, which may know the array
  * @throws HitpathError INVALID_KEY, DTYPE_MISMATCH, SHAPE_MISMATCH, DETACHED when it is no array that can be read
  */
-export function stageArray(value: NdArrayLike, bits: number, scope: number): TypedArray {
+export function stageArray(
+  value: NdArrayLike,
+  bits: number,
+  scope: number,
+  known: boolean,
+): TypedArray | undefined {
   if (typeof value !== 'object' || value === null) throw invalidKey(value)
-  if (!ArrayBuffer.isView(value)) return stagePlain(value, bits, scope) ?? stageView(value, bits, scope)
-  const code = codeOf(value)
+  if (!ArrayBuffer.isView(value)) {
+    const staged = stagePlain(value, bits, scope, known)
+    return staged === null ? stageView(value, bits, scope) : staged
+  }
   const length = (value as { readonly length?: unknown }).length
+  if (known && isKnown(value, length, 0, 0, undefined, bits, scope)) return undefined
+  const code = codeOf(value)
   if (code === undefined || typeof length !== 'number' || length === 0) return stageView(value, bits, scope) // which refuses a detached one
   doubles[SHAPE] = length
-  return stage(value, code, 1, 0, bits, scope)
+  return stage(value, code, 1, 0, bits, scope, known)
 }
 
 /** The canonical bytes of an array's digest, newly allocated; by the process's engine unless another is given. */
 export function digestBytes(value: NdArrayLike, scope = 0, engine: Native = native): Uint8Array {
-  engine.digestStaged(stageArray(value, 0, scope))
+  engine.digestStaged(stageArray(value, 0, scope, engine === native))
   if (words[STAGING_STATUS / 4] !== 0) {
     throw new HitpathError('INVALID_KEY', `${describe(value)} is not an array that can be read`)
   }

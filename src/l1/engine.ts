@@ -146,10 +146,10 @@ export class Engine {
     return undefined
   }
 
-  /** Begins a call on an array. Returns what to hand over. */
+  /** Begins a call on an array. Returns what to hand over; undefined when native code knows the array. */
   beginArray(key: NdArrayLike, bits: number, scope: number): unknown {
     if (this.#unusual) return this.#beginArrayUnusual(key, bits, scope)
-    const array = stageArray(key, bits, scope)
+    const array = stageArray(key, bits, scope, this.other === undefined)
     if (this.#closed) throw closedError() // by a getter of the array
     this.address()
     return array
@@ -158,7 +158,7 @@ export class Engine {
   #beginArrayUnusual(key: NdArrayLike, bits: number, scope: number): unknown {
     this.#beginUnusual()
     const now = doubles[STAGING_NOW / 8] as number
-    const array = stageArray(key, bits, scope) // whose getters may have staged another time
+    const array = stageArray(key, bits, scope, this.other === undefined) // whose getters may have staged another time
     if (this.#closed) throw closedError()
     doubles[STAGING_NOW / 8] = now
     this.address()
@@ -211,7 +211,9 @@ export class Engine {
 
   /** Finds an entry by an array; its slot, or NO_SLOT. */
   findArray(key: NdArrayLike, bits: number, scope: number): number {
-    this.findStaged(this.beginArray(key, bits, scope))
+    const array = this.beginArray(key, bits, scope)
+    if (array === undefined) native.findKnown?.()
+    else this.findStaged(array)
     const slot = words[STAGING_SLOT / 4] as number
     if (slot === NO_SLOT) this.check()
     return slot

@@ -89,6 +89,9 @@ export interface Native {
   unpin(): void
   victim(): void
   digestStaged(array: unknown): void
+  /** Remembers where the staged array lies; an engine that is not native does not. */
+  learnArray?(array: unknown): void
+  findKnown?(): void
   findMany(keys: readonly unknown[]): void
   getRows(matrix: unknown, out: unknown, found: unknown, digests?: unknown, steps?: unknown): void
   setRows(matrix: unknown, values: unknown, found: unknown, ttls?: unknown): void

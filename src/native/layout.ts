@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0x30e1470979369551n
+export const LAYOUT_FINGERPRINT = 0x3368a193820dbf70n
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
@@ -24,6 +24,7 @@ export const SHARD_HEADER_SMALL_YOUNG = 12
 export const SHARD_HEADER_SMALL = 16
 export const SHARD_HEADER_MAIN = 32
 export const SHARD_HEADER_SMALL_SHARE = 48
+export const SHARD_HEADER_GHOST_COUNT = 56
 export const SHARD_HEADER_INSERTS = 64
 export const SHARD_HEADER_UPDATES = 72
 export const SHARD_HEADER_DELETES = 80
@@ -37,7 +38,6 @@ export const SHARD_HEADER_WHEEL = 128
 export const SHARD_HEADER_ARENA = 192
 export const SHARD_HEADER_TAG_FREE = 2400
 export const SHARD_HEADER_TAG_TAKEN = 2404
-export const SHARD_HEADER_GHOSTS = 2408
 export const TAG_NODE_LOW = 0
 export const TAG_NODE_HIGH = 8
 export const TAG_NODE_HEAD = 16
@@ -77,6 +77,7 @@ export const STAGING_DEADLINE = 48
 export const STAGING_OFFSET = 56
 export const STAGING_LENGTH = 64
 export const STAGING_EXTRA = 72
+export const STAGING_KNOWN = 96
 export const STAGING_KEY_OFFSET = 104
 export const STAGING_SCOPE = 112
 export const STAGING_SHAPE = 120
@@ -88,9 +89,10 @@ export const STAGING_CACHE = 648
 export const STAGING_BITS = 652
 export const STAGING_DELIVERY = 656
 export const STAGING_SUFFIX_LENGTH = 660
+export const STAGING_LAST_KNOWN = 664
 
 export const SLOT_BYTES = 64
-export const SHARD_HEADER_BYTES = 2440
+export const SHARD_HEADER_BYTES = 2408
 export const HEADER_BYTES = 256
 export const GROUP_SLOTS = 14
 export const GROUP_BYTES = 16
@@ -125,6 +127,8 @@ export const KEY_PORTABLE = 5
 export const FORM_NUMBER = 1
 export const FORM_ARRAY = 2
 export const FORM_DIGEST = 3
+export const FORM_KNOWN = 4
+export const KNOWN_ARRAYS = 1024
 export const VALUE_NONE = 0
 export const VALUE_NUMBER = 1
 export const VALUE_BYTES = 2
