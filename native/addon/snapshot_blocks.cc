@@ -4,11 +4,11 @@
 // threads store them, each one shard after the other, so that they do not wait for each other's locks. References keep all memory where it is
 // until the last of them is done.
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <memory>
 #include <vector>
 
+#include "job.h"
 #include "large_pages.h"
 #include "snapshot.h"
 #include "snapshots.h"
@@ -16,58 +16,6 @@
 namespace hitpath {
 
 namespace {
-
-/// Values that stay alive. For the thread of the environment alone.
-class References {
- public:
-  void add(napi_env env, napi_value value) noexcept {
-    if (count_ < held_.size() && napi_create_reference(env, value, 1, &held_[count_]) == napi_ok) ++count_;
-  }
-  void drop(napi_env env) noexcept {
-    while (count_ != 0) napi_delete_reference(env, held_[--count_]);
-  }
-
- private:
-  std::array<napi_ref, 3> held_{};
-  u32 count_ = 0;
-};
-
-/// Something that a thread of the pool does for a promise.
-class Job {
- public:
-  Job() = default;
-  Job(const Job&) = delete;
-  Job& operator=(const Job&) = delete;
-  virtual ~Job() = default;
-  virtual void run() noexcept = 0;
-  /// Back in the thread of the environment.
-  virtual napi_value finish(napi_env env) noexcept = 0;
-
-  /// The promise of what finish() gives; undefined, with the status set, when it cannot begin.
-  static napi_value start(napi_env env, Environment& e, std::unique_ptr<Job> job) noexcept {
-    napi_value promise = nullptr, name = nullptr;
-    napi_create_string_utf8(env, "hitpath.snapshot", NAPI_AUTO_LENGTH, &name);
-    const auto execute = [](napi_env, void* data) { static_cast<Job*>(data)->run(); };
-    const auto complete = [](napi_env env, napi_status, void* data) {
-      const std::unique_ptr<Job> job(static_cast<Job*>(data));
-      napi_resolve_deferred(env, job->deferred_, job->finish(env));
-      napi_delete_async_work(env, job->work_);
-    };
-    if (napi_create_promise(env, &job->deferred_, &promise) != napi_ok ||
-        napi_create_async_work(env, nullptr, name, execute, complete, job.get(), &job->work_) != napi_ok ||
-        napi_queue_async_work(env, job->work_) != napi_ok) {
-      (void)job->finish(env);
-      return e.fail(Status::no_memory), nullptr;
-    }
-    (void)job.release();
-    e.staging->status = static_cast<u32>(Status::ok);
-    return promise;
-  }
-
- private:
-  napi_deferred deferred_ = nullptr;
-  napi_async_work work_ = nullptr;
-};
 
 /// Blocks side by side, and their records by shards once they are loaded.
 struct Blocks {
@@ -169,7 +117,8 @@ class StoreJob final : public Job {
 
 class PagesJob final : public Job {
  public:
-  PagesJob(napi_env env, const Handle& h, napi_value region, void* base, u64 bytes) noexcept : base_(base), bytes_(bytes) {
+  PagesJob(napi_env env, const Handle& h, napi_value region, void* base, u64 bytes) noexcept
+      : base_(base), bytes_(bytes) {
     held_.add(env, region);
     cache_.open(base, h.cache.config(), h.cache.geometry());
   }
@@ -271,8 +220,7 @@ napi_value StoreBlocks(napi_env env, napi_callback_info info) {
   Environment& e = *call.environment;
   void* blocks = nullptr;
   if (e.current() == nullptr) return nullptr;
-  if (napi_get_value_external(env, call.args[0], &blocks) != napi_ok)
-    return e.fail(Status::shape_mismatch), nullptr;
+  if (napi_get_value_external(env, call.args[0], &blocks) != napi_ok) return e.fail(Status::shape_mismatch), nullptr;
   return Job::start(env, e, std::make_unique<StoreJob>(env, *static_cast<Blocks*>(blocks), call.args[0]));
 }
 
@@ -292,10 +240,9 @@ napi_value ExpectBytes(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void add_snapshot_blocks(napi_env env, napi_value exports, Environment& e) noexcept {
-  const napi_property_descriptor list[] = {HITPATH_FUNCTION("verifyBlocks", VerifyBlocks),
-                                           HITPATH_FUNCTION("loadBlocks", LoadBlocks),
-                                           HITPATH_FUNCTION("storeBlocks", StoreBlocks),
-                                           HITPATH_FUNCTION("expectBytes", ExpectBytes)};
+  const napi_property_descriptor list[] = {
+      HITPATH_FUNCTION("verifyBlocks", VerifyBlocks), HITPATH_FUNCTION("loadBlocks", LoadBlocks),
+      HITPATH_FUNCTION("storeBlocks", StoreBlocks), HITPATH_FUNCTION("expectBytes", ExpectBytes)};
   napi_define_properties(env, exports, sizeof list / sizeof *list, list);
 }
 

@@ -1,7 +1,8 @@
 // Records of snapshots: a slice of a region into a buffer, and a block of a file into the region of a LocalCache, each in one crossing.
+#include "snapshots.h"
+
 #include "keys.h"
 #include "snapshot.h"
-#include "snapshots.h"
 
 namespace hitpath {
 
@@ -81,9 +82,9 @@ napi_value RestoreRecords(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void add_snapshots(napi_env env, napi_value exports, Environment& e) noexcept {
-  const napi_property_descriptor list[] = {
-      HITPATH_FUNCTION("saveRecords", SaveRecords), HITPATH_FUNCTION("sumRecords", SumRecords),
-      HITPATH_FUNCTION("restoreRecords", RestoreRecords)};
+  const napi_property_descriptor list[] = {HITPATH_FUNCTION("saveRecords", SaveRecords),
+                                           HITPATH_FUNCTION("sumRecords", SumRecords),
+                                           HITPATH_FUNCTION("restoreRecords", RestoreRecords)};
   napi_define_properties(env, exports, sizeof list / sizeof *list, list);
   add_snapshot_blocks(env, exports, e);
 }

@@ -229,9 +229,7 @@ class Cache {
   }
   static constexpr u32 kInlineNone = 15;  // in the high nibble of queue: the value is in the block
 
-  [[nodiscard]] Shard& shard_of(const Key& key) const noexcept {
-    return const_cast<Shard&>(shards_[shard_index(key)]);
-  }
+  [[nodiscard]] Shard& shard_of(const Key& key) const noexcept { return const_cast<Shard&>(shards_[shard_index(key)]); }
   [[nodiscard]] u32 index_of(const Shard& shard) const noexcept { return static_cast<u32>(&shard - shards_); }
   [[nodiscard]] u32 global(const Shard& shard, u32 slot) const noexcept {
     return index_of(shard) * geometry_.slots + slot;

@@ -81,9 +81,7 @@ struct KeyBytes {
 };
 
 /// What place_key() made a key of.
-[[nodiscard]] u64 hash_of(const Key& key) noexcept {
-  return key.hash | u64{key.tag} << 32 | u64{key.shard_bits} << 40;
-}
+[[nodiscard]] u64 hash_of(const Key& key) noexcept { return key.hash | u64{key.tag} << 32 | u64{key.shard_bits} << 40; }
 
 }  // namespace
 
@@ -154,7 +152,8 @@ class RecordIndex::Placer {
     const Entry* elsewhere = nullptr;
     {
       Cache::Run run(cache_, shard, end - i, how_.now);
-      for (u64 copied = 0; i != end && copied < kLockedBytes && elsewhere == nullptr && result_.status == Status::ok; ++i) {
+      for (u64 copied = 0; i != end && copied < kLockedBytes && elsewhere == nullptr && result_.status == Status::ok;
+           ++i) {
         approach(i + kFar);
         if (!store(entries_[i], &run, copied)) elsewhere = &entries_[i];
       }

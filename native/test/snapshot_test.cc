@@ -365,7 +365,8 @@ RestoredSlice restore_together(Cache& cache, u8* base, const Filed& filed, const
   RecordIndex index(room, filed.bytes().data(), cache.config().shards);
   RestoredSlice sum;
   for (const FileBlock& block : filed.blocks)
-    CHECK_EQ(index.add(cache, block.at + kBlockHeadBytes, block.records, how, sum), block.at + kBlockHeadBytes + block.bytes);
+    CHECK_EQ(index.add(cache, block.at + kBlockHeadBytes, block.records, how, sum),
+             block.at + kBlockHeadBytes + block.bytes);
   index.sort();
   std::atomic<u32> next{0};
   std::vector<RestoredSlice> done(threads);

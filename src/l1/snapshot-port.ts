@@ -1,12 +1,6 @@
 /** A cache as a snapshot file sees it, and what both kinds of caches do with one. */
 import { doubles, words } from '../native/binding.js'
-import {
-  STAGING_BITS,
-  STAGING_COUNT,
-  STAGING_EXTRA,
-  STAGING_FORM,
-  STAGING_SLOT,
-} from '../native/layout.js'
+import { STAGING_BITS, STAGING_COUNT, STAGING_EXTRA, STAGING_FORM, STAGING_SLOT } from '../native/layout.js'
 import type { Engine } from './engine.js'
 import type { OpenBlock } from './snapshot-file.js'
 import { faulty } from './snapshot-format.js'

@@ -92,7 +92,11 @@ function add(sum: Taken, part: Taken): void {
 }
 
 /** Reads the whole file: every checksum, every length. */
-async function verifyAll(file: SnapshotReader, { engine }: SnapshotPort, signal: Signal | undefined): Promise<void> {
+async function verifyAll(
+  file: SnapshotReader,
+  { engine }: SnapshotPort,
+  signal: Signal | undefined,
+): Promise<void> {
   const verified = ahead(file.stretches(), (stretch) => verify(engine, stretch, file.seed))
   for await (const _ of verified) signal?.throwIfAborted()
   signal?.throwIfAborted()
