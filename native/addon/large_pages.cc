@@ -38,7 +38,8 @@ void use_large_pages(const Cache& cache, void* base, u64 bytes) noexcept {
   for (u64 page = first + (begin % kLarge != 0); (page + 1) * kLarge <= end; ++page) {
     if (used[page - first] < kLarge / 2) continue;
     void* at = reinterpret_cast<void*>(page * kLarge);
-    // Where somebody wrote already, as whoever made the region did, its small pages are in the way of a large one.
+    // Where somebody wrote already, as whoever made the region did, its small pages are in the way of a large one. A page at a time: a call ends
+    // at the first where nobody did.
     if (madvise(at, kLarge, MADV_HUGEPAGE) == 0) (void)madvise(at, kLarge, kCollapse);
   }
 }
