@@ -116,6 +116,40 @@ class Arena {
     return block;
   }
 
+  /// A block that is handed out in pieces, one behind the other. While it lasts the arena is not tiled: whoever looks for blocks to
+  /// evict gives it back before.
+  struct Strip {
+    u32 block = kNil;
+    u32 left = 0;  // granules
+  };
+  /// Empty when there is no block of so many bytes.
+  [[nodiscard]] Strip take_strip(u64 payload_bytes) noexcept {
+    const u32 block = allocate(payload_bytes);
+    return block == kNil ? Strip{} : Strip{block, granules(block)};
+  }
+  /// As allocate(), out of a strip; kNil when it has not that much left.
+  [[nodiscard]] u32 carve(Strip& strip, u64 payload_bytes) noexcept {
+    const u64 wanted = block_bytes(payload_bytes) / kGranule;
+    if (wanted > strip.left) return kNil;
+    // What could be no block of its own stays with the last.
+    const u32 taken = strip.left - wanted < kMinGranules ? strip.left : static_cast<u32>(wanted);
+    const u32 block = strip.block;
+    inside(block, 0).put(taken << 3);
+    inside(block, 1).put(kNil);
+    inside(block, 2).put(0);
+    strip.block += taken;
+    strip.left -= taken;
+    return block;
+  }
+  void give_back(Strip& strip) noexcept {
+    if (strip.left != 0) {
+      put_size(strip.block, strip.left, 0);
+      inside(strip.block, 2).put(0);
+      release(strip.block);
+    }
+    strip = {};
+  }
+
   /// Gives a block back, merged with its free neighbours. A block that is free already, or pinned, stays as
   /// it is.
   void release(u32 block) noexcept {

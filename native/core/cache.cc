@@ -558,30 +558,4 @@ Status Cache::set(const Key& key, const Value& value, std::span<const Digest> ta
   return Status::no_memory;
 }
 
-Cache::Run::Run(Cache& cache, u32 shard, u32 sets, f64 now) noexcept
-    : cache_(cache), shard_(cache.shards_[shard]), lock_(cache.enter(shard_)), now_(now) {
-  if (!lock_) return;
-  cache.drain(shard_, now, kDrainBudget);
-  // One step for all. Near its bound the region is shared out entry by entry.
-  if (!cache.shared()) return;
-  Word<u32>& count = cache.header_->live;
-  const u64 most = cache.config_.max_entries;
-  for (u32 live = count.get(); u64{live} + sets <= most;)
-    if (count.atomic().compare_exchange_weak(live, live + sets, std::memory_order_relaxed)) {
-      claims_ = sets;
-      return;
-    }
-}
-
-Cache::Run::~Run() {
-  if (claims_ != 0) cache_.header_->live.atomic().fetch_sub(claims_, std::memory_order_relaxed);
-}
-
-bool Cache::Run::set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, Placed& out,
-                     const Placing& how, Status& status) noexcept {
-  status = lock_ ? Status::too_large : Status::damaged;
-  if (!lock_ || !cache_.may_fit(key, value, tags.size())) return true;
-  return cache_.try_set(shard_, key, value, tags, deadline, now_, out, status, how, claims_) == Attempt::done;
-}
-
 }  // namespace hitpath

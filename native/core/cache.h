@@ -70,6 +70,7 @@ struct Placed {
 
 /// What the eviction policy knew of an entry that comes back.
 struct Heat {
+  static constexpr u8 kFreqBits = 3;
   static constexpr u8 kMainBit = 4;
   u8 freq = 0;  // 0 .. 3
   QueueId queue = kQueueSmall;
@@ -159,7 +160,14 @@ class Cache {
                            Placed& out, Placing how = {}) noexcept;
   /// Several sets into one shard, under one taking of its lock. Nobody else writes there meanwhile: keep it short.
   class Run;
-  [[nodiscard]] u32 shard_index(const Key& key) const noexcept { return index_of(shard_of(key)); }
+  [[nodiscard]] u32 shard_index(const Key& key) const noexcept {
+    return static_cast<u32>((u64{key.shard_bits} * config_.shards) >> 24);
+  }
+  /// Bytes of the arena that an entry of these lengths takes.
+  [[nodiscard]] u64 block_bytes(u32 key, u32 value, std::size_t tags) const noexcept {
+    if (key_in_block(key) == 0 && value <= kInlineValue && tags == 0) return 0;
+    return Arena::block_bytes(payload_of(value, key_in_block(key), tags));
+  }
   bool erase(const Key& key, f64 now, Reason reason = Reason::deleted) noexcept;
   /// Removes the live entry of a slot of the first shard, if there is one.
   void erase_at(u32 slot) noexcept;
@@ -230,9 +238,7 @@ class Cache {
   }
   static constexpr u32 kInlineNone = 15;  // in the high nibble of queue: the value is in the block
 
-  [[nodiscard]] Shard& shard_of(const Key& key) const noexcept {
-    return const_cast<Shard&>(shards_[(u64{key.shard_bits} * config_.shards) >> 24]);
-  }
+  [[nodiscard]] Shard& shard_of(const Key& key) const noexcept { return const_cast<Shard&>(shards_[shard_index(key)]); }
   [[nodiscard]] u32 index_of(const Shard& shard) const noexcept { return static_cast<u32>(&shard - shards_); }
   [[nodiscard]] u32 global(const Shard& shard, u32 slot) const noexcept {
     return index_of(shard) * geometry_.slots + slot;
@@ -328,11 +334,20 @@ class Cache::Run {
                          const Placing& how, Status& status) noexcept;
 
  private:
+  static constexpr u64 kStripBytes = 16 << 10;
+
+  /// The usual case: an absent key, no tags, room in its homes and in the arena. False when it is another; nothing was changed then.
+  [[nodiscard]] bool insert(const Key& key, const Value& value, f64 deadline, Placed& out, const Heat& heat) noexcept;
+  /// A block out of the strip, or of a new one; kNil when the arena has none.
+  [[nodiscard]] u32 take(u64 payload) noexcept;
+
   Cache& cache_;
   Shard& shard_;
   const ShardLock lock_;
   f64 now_;
   u32 claims_ = 0;
+  bool scattered_ = false;  // the arena had no strip
+  Arena::Strip strip_;      // of this run until its next set() that is not insert()
 };
 
 inline Cache::StoredKey Cache::stored_key(const Shard& shard, const Slot& slot) const noexcept {

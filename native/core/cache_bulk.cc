@@ -84,4 +84,73 @@ void Cache::probe_lengths(f64& mean, u32& longest) noexcept {
   mean = count == 0 ? 0 : static_cast<f64>(sum) / static_cast<f64>(count);
 }
 
+// ---- a run of sets ----
+
+Cache::Run::Run(Cache& cache, u32 shard, u32 sets, f64 now) noexcept
+    : cache_(cache), shard_(cache.shards_[shard]), lock_(cache.enter(shard_)), now_(now) {
+  if (!lock_) return;
+  cache.drain(shard_, now, kDrainBudget);
+  // One step for all. Near its bound the region is shared out entry by entry.
+  Word<u32>& count = cache.header_->live;
+  const u64 most = cache.config_.max_entries;
+  for (u32 live = count.get(); u64{live} + sets <= most;)
+    if (count.atomic().compare_exchange_weak(live, live + sets, std::memory_order_relaxed)) {
+      claims_ = sets;
+      return;
+    }
+}
+
+Cache::Run::~Run() {
+  if (lock_) shard_.arena.give_back(strip_);
+  if (claims_ != 0) cache_.header_->live.atomic().fetch_sub(claims_, std::memory_order_relaxed);
+}
+
+bool Cache::Run::set(const Key& key, const Value& value, std::span<const Digest> tags, f64 deadline, Placed& out,
+                     const Placing& how, Status& status) noexcept {
+  status = lock_ ? Status::too_large : Status::damaged;
+  if (!lock_ || !cache_.may_fit(key, value, tags.size())) return true;
+  if (claims_ != 0 && tags.empty() && how.heat != nullptr && insert(key, value, deadline, out, *how.heat)) {
+    status = Status::ok;
+    return true;
+  }
+  shard_.arena.give_back(strip_);
+  return cache_.try_set(shard_, key, value, tags, deadline, now_, out, status, how, claims_) == Attempt::done;
+}
+
+u32 Cache::Run::take(u64 payload) noexcept {
+  u32 block = shard_.arena.carve(strip_, payload);
+  if (block != kNil || scattered_) return block;
+  shard_.arena.give_back(strip_);
+  strip_ = shard_.arena.take_strip(std::max(payload, kStripBytes));
+  scattered_ = strip_.left == 0;
+  return shard_.arena.carve(strip_, payload);
+}
+
+bool Cache::Run::insert(const Key& key, const Value& value, f64 deadline, Placed& out, const Heat& heat) noexcept {
+  if (cache_.locate(shard_, key) != kNil) return false;
+  const u32 slot = shard_.map.vacancy(key.hash);
+  if (slot == kNil) return false;
+  u32 block = kNil;
+  const u32 key_bytes = cache_.key_in_block(key.length);
+  if (key_bytes != 0 || value.total() > kInlineValue) {
+    block = take(payload_of(value.total(), key_bytes, 0));
+    if (block == kNil) return false;
+    cache_.write_block(shard_, block, slot, key, value, {});
+  }
+  Slot& s = shard_.slots[slot];
+  begin_write(s);
+  s.hash.put(key.hash);
+  cache_.write_fields(shard_, slot, key, value, block, deadline);
+  shard_.eviction.enter(slot, shard_.eviction.home(heat.queue));
+  s.freq.put(heat.freq);
+  if (std::isfinite(deadline)) shard_.wheel.schedule(slot);
+  end_write(s);
+  shard_.map.publish(slot, key.tag);
+  shard_.header->count.add(1);
+  shard_.header->inserts.add(1);
+  --claims_;
+  out = {cache_.global(shard_, slot), s.seq.get(), false};
+  return true;
+}
+
 }  // namespace hitpath

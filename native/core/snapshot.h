@@ -16,25 +16,14 @@
 // still; a long value is pinned under the lock and copied without it. Each record is one state of its entry; records
 // of two slices may be of two moments.
 //
-// Hostile bytes: check_records() proves every length before restore_records() reads by it. Nothing in a record is an offset or
+// Hostile bytes: check_records() proves every length before anything here reads by it. Nothing in a record is an offset or
 // the number of a slot, so what a forged one can do is what set() can.
 #pragma once
 
 #include "cache.h"
+#include "record.h"
 
 namespace hitpath {
-
-struct RecordHead {
-  f64 deadline;
-  u32 value_len;
-  u32 key_len;
-  u8 key_kind;
-  u8 value_tag;
-  u8 tag_count;
-  u8 heat;
-  u32 zero;
-};
-static_assert(sizeof(RecordHead) == 24 && offsetof(RecordHead, key_kind) == 16, "as the picture draws it");
 
 inline constexpr u32 kMaxKeyUnits = (u32{1} << 29) - 24;  // of a string in V8, so of any key that a set() was given
 inline constexpr u32 kLockedSlots = 256;
@@ -79,8 +68,6 @@ struct Restoring {
   f64 now = 0;
   bool replace = false;  // live entries too
   u32 dtypes = ~u32{0};  // a bit for each dtype of which typed arrays can be made
-  u32 part = 0;  // shards whose number leaves this remainder divided by `parts`; threads with a part each do not meet
-  u32 parts = 1;
   RestoredAt* where =
       nullptr;  // with room for each record: values stay outside, and strings beyond kCellBytes become digests
 };
@@ -88,5 +75,55 @@ struct Restoring {
 /// Stores the records, which check_records() has passed.
 [[nodiscard]] RestoredSlice restore_records(Cache& cache, std::span<const u8> bytes, u64 records,
                                             const Restoring& how) noexcept;
+
+// ---- blocks of a file ----
+
+/// A block in memory: a head of kBlockHeadBytes, which begins with the checksum of all behind it, then records.
+struct FileBlock {
+  u64 at = 0;     // of the head, a multiple of 8
+  u64 bytes = 0;  // of the records
+  u32 records = 0;
+};
+inline constexpr u64 kBlockHeadBytes = 32;
+
+enum class BlockFault : u32 { none = 0, checksum = 1, records = 2 };
+
+/// Whether a block that lies inside `bytes` is what its checksum and its number of records say.
+[[nodiscard]] BlockFault verify_block(std::span<const u8> bytes, const FileBlock& block, u64 seed) noexcept;
+
+/// Records by the shards that they belong to, each hashed once, in the order of the file.
+class RecordIndex {
+ public:
+  struct Entry {
+    u64 hash;
+    u32 at;     // of the record, in units of 8 bytes
+    u32 index;  // among those that were added
+  };
+
+  RecordIndex() = default;
+  /// `room` is for twice as many records as are added between clear() and sort().
+  RecordIndex(std::span<Entry> room, const u8* bytes, u32 shards) noexcept;
+  /// Makes it empty; the next record is `first` in Restoring::where.
+  void clear(u64 first) noexcept;
+  /// Adds records from `at` on, which check_records() has passed, and gives where they end. Those that are not to be stored are
+  /// counted in `counts`.
+  u64 add(const Cache& cache, u64 at, u64 records, const Restoring& how, RestoredSlice& counts) noexcept;
+  /// Once all are added.
+  void sort() noexcept;
+  /// Stores the records of a shard. Threads that have a shard each do not meet.
+  void store(Cache& cache, u32 shard, const Restoring& how, RestoredSlice& result) const noexcept;
+
+ private:
+  class Placer;
+
+  std::span<Entry> added_;
+  std::span<Entry> sorted_;
+  const u8* bytes_ = nullptr;
+  u32 shards_ = 0;
+  u32 seen_ = 0;
+  u32 count_ = 0;
+  u64 first_ = 0;
+  u32 ends_[kMaxShards];  // before sort(): how many of each shard; then where its entries end
+};
 
 }  // namespace hitpath

@@ -63,6 +63,35 @@ std::vector<u32> fill_up(Arena& arena, u64 payload_bytes) {
 
 }  // namespace
 
+TEST(a_strip_is_handed_out_in_pieces_and_the_rest_of_it_comes_back) {
+  for (u64 payload = 4; payload <= 400; payload += 9) {
+    Ground arena(20'000);
+    const u64 before = arena->free_bytes();
+    const u32 other = arena->allocate(100);
+    Arena::Strip strip = arena->take_strip(4000);
+    std::vector<u32> blocks;
+    for (u32 block; (block = arena->carve(strip, payload)) != kNil;) {
+      CHECK(arena->capacity(block) >= payload);
+      CHECK(arena->owner(block) == kNil && arena->pins(block) == 0 && !arena->is_free(block));
+      fill(*arena, block, payload, blocks.size());
+      blocks.push_back(block);
+      // Whatever is left: a strip that is taken to its end, or given back early.
+      if (payload % 2 == 0 && blocks.size() == 5) break;
+    }
+    CHECK(blocks.size() >= 5);
+    arena->give_back(strip);
+    arena->give_back(strip);  // of nothing
+    CHECK_EQ(arena->validate(), nullptr);
+    for (u32 i = 0; i < blocks.size(); ++i) CHECK(holds(*arena, blocks[i], payload, i));
+    for (const u32 block : blocks) arena->release(block);
+    arena->release(other);
+    CHECK_EQ(arena->validate(), nullptr);
+    CHECK_EQ(arena->free_bytes(), before);
+  }
+  Ground small(200);
+  CHECK_EQ(small->take_strip(1000).left, 0u);
+}
+
 TEST(arenas_too_small_for_a_block_are_full) {
   for (const u64 bytes : {8u, 16u}) {
     Ground ground(bytes);

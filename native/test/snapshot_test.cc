@@ -1,6 +1,7 @@
 // Records of snapshots: what is written comes back, whatever the size of the other cache; what is forged is refused.
 #include "snapshot.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <thread>
@@ -179,8 +180,6 @@ TEST(digests_of_the_portable_engine_are_counted_and_left_out) {
   Filled to(room_for(10));
   const RestoredSlice sum = restore(to.store.cache, {block}, {.now = 1000});
   CHECK(sum.foreign == 1 && to.store.cache.size() == 0);
-  // By one part of the shards alone.
-  CHECK_EQ(restore_records(to.store.cache, block.bytes, 1, {.now = 1000, .part = 1, .parts = 2}).foreign, 0u);
   block.bytes[12] = 8;
   CHECK(!check_records(block.bytes, 1));
 }
@@ -332,5 +331,124 @@ TEST(two_threads_restore_into_one_region) {
     one.join();
     two.join();
     CHECK_EQ(to.store.cache.size(), std::min(most, 3000u));
+  }
+}
+
+namespace {
+
+/// Blocks as they stand in a file, side by side.
+struct Filed {
+  std::vector<u64> words;  // so that records are aligned
+  std::vector<FileBlock> blocks;
+  u64 records = 0;
+
+  Filed(const std::vector<Block>& from, u64 seed) {
+    for (const Block& block : from) {
+      const u64 at = words.size() * 8;
+      words.resize(words.size() + (kBlockHeadBytes + block.bytes.size()) / 8, 0x5a5a);
+      u8* head = reinterpret_cast<u8*>(words.data()) + at;
+      std::memcpy(head + kBlockHeadBytes, block.bytes.data(), block.bytes.size());
+      const u64 sum = xxh3_64_long(head + 8, kBlockHeadBytes - 8 + block.bytes.size(), seed);
+      std::memcpy(head, &sum, 8);
+      blocks.push_back({at, block.bytes.size(), block.records});
+      records += block.records;
+    }
+  }
+  [[nodiscard]] std::span<const u8> bytes() const {
+    return {reinterpret_cast<const u8*>(words.data()), words.size() * 8};
+  }
+};
+
+/// What several threads make of the blocks, each with a view of its own, a shard at a time.
+RestoredSlice restore_together(Cache& cache, u8* base, const Filed& filed, const Restoring& how, u32 threads) {
+  std::vector<RecordIndex::Entry> room(2 * filed.records);
+  RecordIndex index(room, filed.bytes().data(), cache.config().shards);
+  RestoredSlice sum;
+  for (const FileBlock& block : filed.blocks)
+    CHECK_EQ(index.add(cache, block.at + kBlockHeadBytes, block.records, how, sum),
+             block.at + kBlockHeadBytes + block.bytes);
+  index.sort();
+  std::atomic<u32> next{0};
+  std::vector<RestoredSlice> done(threads);
+  std::vector<std::thread> running;
+  for (u32 i = 0; i < threads; ++i)
+    running.emplace_back([&, i] {
+      Config c;
+      Geometry g;
+      CHECK_EQ(read_header(base, ~u64{0}, c, g), RegionFault::none);
+      Cache mine;
+      mine.open(base, c, g);
+      for (u32 shard; (shard = next.fetch_add(1)) < c.shards;) index.store(mine, shard, how, done[i]);
+    });
+  for (u32 i = 0; i < threads; ++i) {
+    running[i].join();
+    sum.restored += done[i].restored, sum.kept += done[i].kept, sum.rejected += done[i].rejected;
+  }
+  CHECK_EQ(sum.restored + sum.kept + sum.rejected + sum.expired + sum.foreign, filed.records);
+  return sum;
+}
+
+}  // namespace
+
+TEST(threads_that_share_out_the_shards_restore_what_one_would) {
+  Rng random(7);
+  const std::vector<Model> entries = some_entries(random, 3000);
+  Filled from(room_for(5000, 1, 32 << 20));
+  for (const Model& m : entries) from.set(from.store.key(m.key, m.kind), m.value, m.deadline, m.tags);
+  const Filed filed(saved(from.store.cache, 1000, 64 << 10), 9);
+  for (const u32 most : {5000u, 700u}) {
+    for (const u64 arena : {u64{8} << 20, u64{256} << 10}) {
+      Config other = room_for(most, 5, arena);
+      other.seed = 77;
+      Filled to(other);
+      for (u32 i = 0; i < 3000; i += 7)
+        if (entries[i].value.size() < 1000) to.set(to.store.key(entries[i].key, entries[i].kind), "mine", kNever, {});
+      const RestoredSlice sum = restore_together(to.store.cache, to.store.base(), filed, {.now = 1000}, 3);
+      CHECK_EQ(sum.expired + sum.foreign, 0u);
+      CHECK_EQ(to.store.cache.validate(), nullptr);
+      CHECK(to.store.cache.size() <= most);
+      if (most == 700u || arena < 1 << 20) continue;
+      CHECK_EQ(to.store.cache.size(), 3000u);
+      for (u32 i = 0; i < 3000; ++i) {
+        const Model& m = entries[i];
+        const bool mine = i % 7 == 0 && m.value.size() < 1000;
+        CHECK(to.get(to.store.key(m.key, m.kind)) == std::optional(mine ? "mine" : m.value));
+      }
+    }
+  }
+}
+
+TEST(of_two_records_with_one_key_the_first_stays_or_the_last_replaces_it) {
+  const auto one = [](const Bytes& value) {
+    Filled from(room_for(100));
+    for (u32 i = 0; i < 50; ++i) from.set(from.store.key(numbered("key", i)), value + std::to_string(i), kNever, {});
+    return saved(from.store.cache, 1000);
+  };
+  std::vector<Block> blocks = one("a");
+  for (Block& block : one("b")) blocks.push_back(std::move(block));
+  const Filed filed(blocks, 1);
+  for (const bool replace : {false, true}) {
+    Filled to(room_for(100, 3));
+    const Restoring how{.now = 1000, .replace = replace};
+    const RestoredSlice sum = restore_together(to.store.cache, to.store.base(), filed, how, 2);
+    CHECK(sum.restored == (replace ? 100u : 50u) && sum.kept == (replace ? 0u : 50u));
+    for (u32 i = 0; i < 50; ++i)
+      CHECK(to.get(to.store.key(numbered("key", i))) == std::optional((replace ? "b" : "a") + std::to_string(i)));
+  }
+}
+
+TEST(a_block_is_what_its_checksum_and_its_number_of_records_say) {
+  Filled from(room_for(100));
+  for (u32 i = 0; i < 50; ++i) from.set(from.store.key(numbered("key", i)), "value", kNever, {});
+  const std::vector<Block> good = saved(from.store.cache, 1000);
+  const Filed filed(good, 5);
+  const FileBlock& block = filed.blocks[0];
+  CHECK_EQ(verify_block(filed.bytes(), block, 5), BlockFault::none);
+  CHECK_EQ(verify_block(filed.bytes(), block, 6), BlockFault::checksum);
+  CHECK_EQ(verify_block(filed.bytes(), {block.at, block.bytes, block.records + 1}, 5), BlockFault::records);
+  for (std::size_t bit = 0; bit < filed.words.size() * 64; bit += 37) {
+    Filed bad = filed;
+    bad.words[bit / 64] ^= u64{1} << bit % 64;
+    CHECK_EQ(verify_block(bad.bytes(), block, 5), BlockFault::checksum);
   }
 }

@@ -6,7 +6,7 @@ import { doubles, scratch, words } from '../native/binding.js'
 import { STAGING_COUNT, STAGING_OFFSET } from '../native/layout.js'
 import { type CacheKey, type Engine, NO_SLOT } from './engine.js'
 import { keyList, type SetOptions } from './options.js'
-import { RegionPort, refuseEntrusted, restoreSnapshot, type SnapshotPort, saveSnapshot } from './snapshot.js'
+import { refuseEntrusted, restoreSnapshot, saveSnapshot } from './snapshot.js'
 import {
   checkRestore,
   checkSave,
@@ -15,6 +15,8 @@ import {
   type SaveOptions,
   type SaveResult,
 } from './snapshot-options.js'
+import type { SnapshotPort } from './snapshot-port.js'
+import { RegionPort } from './snapshot-region.js'
 import type { CacheStats } from './stats.js'
 
 /** Keys of one crossing: as many as slots fit the scratch. */

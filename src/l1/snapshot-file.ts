@@ -1,29 +1,20 @@
 /**
- * Reading and writing of snapshot files.
+ * Writing of snapshot files.
  *
  * Always true: a file appears under its name whole, on the disk, or not at all: what is being written has another name until it
- * is complete. One block is read or written while another is being worked on.
+ * is complete. One block is written while another is being filled.
  */
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { HitpathError } from '../errors.js'
+import { BLOCK_HEAD_BYTES } from '../native/record.js'
 import {
   BLOCK_BYTES,
-  BLOCK_HEAD_BYTES,
-  type BlockHead,
-  checkBlock,
-  corrupt,
-  decodeEnd,
-  decodeHeader,
   encodeEnd,
   encodeHeader,
-  FILE_HEADER_BYTES,
-  type FileCounts,
   type FileHeader,
   type RecordSums,
-  readHead,
   sealRecords,
   seedOf,
 } from './snapshot-format.js'
@@ -131,135 +122,6 @@ export class SnapshotWriter {
     this.#at += bytes.length
     this.#writing = writeAll(this.#handle, bytes, at)
     this.#writing.catch(() => {}) // awaited before the next one
-  }
-}
-
-/** A block of records as read: its checksum holds, its records are not looked at. */
-export interface ReadBlock {
-  readonly index: number
-  readonly records: number
-  /** Overwritten with the block that comes two later. */
-  readonly body: Buffer
-}
-
-export class SnapshotReader {
-  readonly header: FileHeader
-  readonly bytes: number
-  readonly #handle: FileHandle
-  readonly #seed: Buffer
-  readonly #sums: RecordSums
-  readonly #firstHead: Buffer
-  #counts: FileCounts | undefined
-
-  private constructor(handle: FileHandle, bytes: number, start: Buffer, sums: RecordSums) {
-    this.#handle = handle
-    this.bytes = bytes
-    this.#sums = sums
-    this.header = decodeHeader(start, sums)
-    if (start.length < FILE_HEADER_BYTES + BLOCK_HEAD_BYTES) throw corrupt('it has no block')
-    this.#seed = seedOf(start)
-    this.#firstHead = start.subarray(FILE_HEADER_BYTES)
-  }
-
-  static async open(path: string, sums: RecordSums): Promise<SnapshotReader> {
-    const handle = await open(path, 'r')
-    try {
-      const stat = await handle.stat()
-      if (!stat.isFile()) throw new HitpathError('INVALID_SNAPSHOT', `${path} is no file`)
-      const start = Buffer.alloc(Math.min(stat.size, FILE_HEADER_BYTES + BLOCK_HEAD_BYTES))
-      await readAll(handle, start, 0)
-      return new SnapshotReader(handle, stat.size, start, sums)
-    } catch (error) {
-      await handle.close()
-      throw error
-    }
-  }
-
-  /** What the end says, once blocks() came to it. */
-  get counts(): FileCounts | undefined {
-    return this.#counts
-  }
-
-  /**
-   * All blocks of records in order; the next is being read meanwhile.
-   * @throws HitpathError SNAPSHOT_CORRUPT
-   */
-  async *blocks(): AsyncGenerator<ReadBlock> {
-    const buffers = [Buffer.alloc(0), Buffer.alloc(0)]
-    let at = FILE_HEADER_BYTES + BLOCK_HEAD_BYTES
-    let records = 0
-    let recordBytes = 0
-    let next = this.#begin(this.#firstHead, 0, at, buffers)
-    try {
-      for (let index = 0; ; index++) {
-        const { head, block, following } = await next
-        at += head.bytes + BLOCK_HEAD_BYTES
-        if (following !== undefined) {
-          next = this.#begin(following, index + 1, at, buffers)
-          next.catch(() => {}) // awaited in the next round
-        }
-        checkBlock(block, index, this.#seed, this.#sums)
-        const body = block.subarray(BLOCK_HEAD_BYTES)
-        if (head.end) {
-          this.#end(decodeEnd(body), records, recordBytes)
-          return
-        }
-        records += head.records
-        recordBytes += head.bytes
-        yield { index, records: head.records, body }
-      }
-    } finally {
-      await next.catch(() => {})
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#handle.close()
-  }
-
-  /** Reads the body of a block whose head is known, and the head of the one behind it. */
-  async #begin(headBytes: Buffer, index: number, at: number, buffers: Buffer[]): Promise<Reading> {
-    const head = readHead(headBytes, index)
-    const left = this.bytes - at - head.bytes
-    if (head.end ? left !== 0 : left < BLOCK_HEAD_BYTES)
-      throw corrupt(left > 0 ? 'something follows its end' : 'it ends within a block')
-    const wanted = head.bytes + (head.end ? 0 : BLOCK_HEAD_BYTES)
-    const own = index % buffers.length
-    let buffer = buffers[own] as Buffer
-    if (buffer.length < BLOCK_HEAD_BYTES + wanted) {
-      buffer = Buffer.allocUnsafeSlow(Math.max(BLOCK_HEAD_BYTES + wanted, BLOCK_BYTES + 2 * BLOCK_HEAD_BYTES))
-      buffers[own] = buffer
-    }
-    headBytes.copy(buffer)
-    await readAll(this.#handle, buffer.subarray(BLOCK_HEAD_BYTES, BLOCK_HEAD_BYTES + wanted), at)
-    const end = BLOCK_HEAD_BYTES + head.bytes
-    const following = head.end ? undefined : buffer.subarray(end, end + BLOCK_HEAD_BYTES)
-    return { head, block: buffer.subarray(0, end), following }
-  }
-
-  #end(counts: FileCounts, records: number, bytes: number): void {
-    if (counts.records !== records || counts.bytes !== bytes)
-      throw corrupt('it counts other records than it has')
-    this.#counts = counts
-  }
-}
-
-interface Reading {
-  readonly head: BlockHead
-  readonly block: Buffer
-  readonly following: Buffer | undefined
-}
-
-async function readAll(handle: FileHandle, into: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < into.length; ) {
-    const { bytesRead } = await handle.read(
-      into,
-      done,
-      Math.min(into.length - done, 2 ** 30),
-      position + done,
-    )
-    if (bytesRead === 0) throw corrupt('it became shorter while it was read')
-    done += bytesRead
   }
 }
 

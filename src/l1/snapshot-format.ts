@@ -6,11 +6,10 @@
  */
 import { Buffer } from 'node:buffer'
 import { HitpathError } from '../errors.js'
-import { type Native, words } from '../native/binding.js'
-import { STAGING_COUNT } from '../native/layout.js'
+import type { Native } from '../native/binding.js'
+import { BLOCK_HEAD_BYTES, RECORD_HEAD_BYTES } from '../native/record.js'
 
 export const FILE_HEADER_BYTES = 64
-export const BLOCK_HEAD_BYTES = 32
 export const END_BYTES = 24
 /** Records of a block, about: what one crossing restores in a millisecond. */
 export const BLOCK_BYTES = 512 * 1024
@@ -28,8 +27,8 @@ const NO_SEED = new Uint8Array(8)
 
 const BLOCK = { records: 1, end: 2 } as const
 
-/** What an engine does with bytes of a file. */
-export type RecordSums = Pick<Native, 'sumRecords' | 'checkRecords'>
+/** Makes checksums. */
+export type RecordSums = Pick<Native, 'sumRecords'>
 
 export const KIND = { shared: 1, local: 2 } as const
 
@@ -125,20 +124,26 @@ export function readHead(head: Buffer, index: number): BlockHead {
   if ((!end && kind !== BLOCK.records) || head.readUInt32LE(12) !== index || head.readUInt32LE(28) !== 0)
     throw corrupt(`block ${index} has no head`)
   if (end && bytes !== END_BYTES) throw corrupt('its end is none')
-  return { end, records: head.readUInt32LE(24), bytes }
+  const records = head.readUInt32LE(24)
+  if (records * RECORD_HEAD_BYTES > bytes) throw corrupt(`block ${index} has less room than records`)
+  return { end, records, bytes }
 }
 
-/** `block` is head and body. @throws HitpathError SNAPSHOT_CORRUPT */
-export function checkBlock(block: Buffer, index: number, seed: Uint8Array, sums: RecordSums): void {
+/** `block` is the head and the body of the end. @throws HitpathError SNAPSHOT_CORRUPT */
+export function checkEnd(block: Buffer, index: number, seed: Uint8Array, sums: RecordSums): void {
   const sum = new Uint8Array(8)
   sums.sumRecords(block.subarray(8), seed, sum)
-  if (!block.subarray(0, 8).equals(sum)) throw corrupt(`block ${index} does not match its checksum`)
+  if (!block.subarray(0, 8).equals(sum)) throw mismatched(index)
 }
 
-/** Whether a body is so many records, by their lengths. @throws HitpathError SNAPSHOT_CORRUPT */
-export function checkRecords(body: Buffer, records: number, index: number, sums: RecordSums): void {
-  words[STAGING_COUNT / 4] = records
-  if (!sums.checkRecords(body)) throw corrupt(`block ${index} is not made of ${records} records`)
+function mismatched(index: number): HitpathError {
+  return corrupt(`block ${index} does not match its checksum`)
+}
+
+/** For what verifyBlocks() says of the blocks from number `first` on. */
+export function faulty(fault: number, first: number): HitpathError {
+  const index = first + Math.floor((fault - 1) / 2)
+  return fault % 2 === 1 ? mismatched(index) : corrupt(`block ${index} is not made of its records`)
 }
 
 export function corrupt(why: string): HitpathError {

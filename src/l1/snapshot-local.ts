@@ -6,8 +6,9 @@
  * stays a hit. Always true: the key and the value of a record belonged to one entry at one moment, whatever encoding a value may run.
  */
 import { Buffer } from 'node:buffer'
+import { setImmediate as turn } from 'node:timers/promises'
 import { PreparedKey } from '../key/prepared.js'
-import { doubles, type Native, scratch, words } from '../native/binding.js'
+import { doubles, scratch, words } from '../native/binding.js'
 import {
   CELL_BYTES,
   KEY_DIGEST,
@@ -23,6 +24,8 @@ import {
 import { markedDigest } from '../native/portable/digest-key.js'
 import {
   align8,
+  BLOCK_HEAD_BYTES,
+  BLOCK_ROW,
   keyOffset,
   PLACE_WORDS,
   PLACED_LONG,
@@ -40,9 +43,19 @@ import {
 } from '../native/record.js'
 import type { IteratedKey } from './base-cache.js'
 import { type Engine, NO_SLOT } from './engine.js'
-import { type SnapshotPort, stageBlock, stageSlice, type Taken, type Taking } from './snapshot.js'
 import { OpenBlock } from './snapshot-file.js'
 import { BLOCK_BYTES, KIND } from './snapshot-format.js'
+import {
+  ahead,
+  type SnapshotPort,
+  stageSlice,
+  stageTaking,
+  type Taken,
+  type TakenRecords,
+  type Taking,
+  verify,
+} from './snapshot-port.js'
+import type { Stretch } from './snapshot-reader.js'
 import { decodeStored, encodeStored } from './stored-value.js'
 
 const EXTRA = STAGING_EXTRA / 8
@@ -74,7 +87,7 @@ export interface LocalEntries<V> {
 
 export class LocalPort<V> implements SnapshotPort {
   readonly kind: number = KIND.local
-  readonly binding: Native
+  readonly engine: Engine
   readonly #entries: LocalEntries<V>
   readonly #refuse: boolean
   #skipped = 0
@@ -82,7 +95,7 @@ export class LocalPort<V> implements SnapshotPort {
 
   constructor(entries: LocalEntries<V>, refuse: boolean) {
     this.#entries = entries
-    this.binding = entries.engine.binding
+    this.engine = entries.engine
     this.#refuse = refuse
   }
 
@@ -150,14 +163,29 @@ export class LocalPort<V> implements SnapshotPort {
     }
   }
 
-  expect(): void {}
+  expect(): undefined {}
 
-  take(body: Buffer, records: number, how: Taking): Taken {
+  async *restore(
+    stretches: AsyncIterable<Stretch>,
+    seed: Uint8Array,
+    taking: () => Taking,
+  ): AsyncGenerator<TakenRecords> {
+    for await (const { bytes, table } of ahead(stretches, (stretch) => verify(this.engine, stretch, seed)))
+      for (let row = 0; row < table.length; row += BLOCK_ROW) {
+        const [at, length, records] = table.subarray(row) as unknown as [number, number, number]
+        const body = bytes.subarray(at + BLOCK_HEAD_BYTES, at + BLOCK_HEAD_BYTES + length)
+        yield { taken: this.#take(body, records, taking()), records, bytes: length }
+        await turn()
+      }
+  }
+
+  #take(body: Buffer, records: number, taking: Taking): Taken {
     const entries = this.#entries
     if (this.#where.length < PLACE_WORDS * records) this.#where = new Uint32Array(PLACE_WORDS * records)
     const where = this.#where
-    stageBlock(entries.engine, records, how)
-    this.binding.restoreRecords(body, where)
+    stageTaking(entries.engine, taking)
+    words[STAGING_COUNT / 4] = records
+    entries.engine.binding.restoreRecords(body, where)
     entries.engine.check()
     const [restored, kept, expired] = doubles.subarray(EXTRA, EXTRA + 3) as unknown as [
       number,

@@ -21,6 +21,11 @@ export type RestoredCounts = readonly [
   foreign: number,
 ]
 
+/** Blocks of a snapshot that are verified, whose records are hashed and filed by shard. */
+export interface LoadedBlocks {
+  readonly loaded: unique symbol
+}
+
 /** What `open` gives for a region: its life is that of the opened cache. */
 export interface Token {
   readonly id: number
@@ -97,10 +102,16 @@ export interface Native {
   setRows(matrix: unknown, values: unknown, found: unknown, ttls?: unknown): void
   saveRecords(out: Uint8Array): void
   sumRecords(bytes: Uint8Array, seed: Uint8Array, out: Uint8Array): void
-  checkRecords(bytes: Uint8Array): boolean
   restoreRecords(bytes: Uint8Array, where: Uint32Array): void
-  restoreShared(bytes: Uint8Array): Promise<RestoredCounts> | undefined
-  expectBytes(): void
+  verifyBlocks(bytes: Uint8Array, seed: Uint8Array, table: Float64Array): Promise<number> | undefined
+  loadBlocks(
+    bytes: Uint8Array,
+    seed: Uint8Array,
+    table: Float64Array,
+    room: Uint8Array,
+  ): Promise<LoadedBlocks | number> | undefined
+  storeBlocks(loaded: LoadedBlocks): Promise<RestoredCounts> | undefined
+  expectBytes(): Promise<void> | undefined
   regionBytes(...config: RegionConfig): number
   create(region: Uint8Array, random: Uint8Array, ...config: RegionConfig): void
   open(region: Uint8Array): Token | number

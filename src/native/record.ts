@@ -27,6 +27,13 @@ export const PLACE_WORDS = 4
 export const PLACED_LONG = 1
 export const PLACED_REPLACED = 2
 
+/** Before the records of a block. */
+export const BLOCK_HEAD_BYTES = 32
+/** Of the table that verifyBlocks() and loadBlocks() take, a row a block: offset of its head, bytes of its records, how many they are. */
+export const BLOCK_ROW = 3
+/** Of the room that loadBlocks() takes, for each record. */
+export const LOADED_BYTES = 32
+
 /** Of a whole record. */
 export function recordBytes(tags: number, keyBytes: number, valueBytes: number): number {
   return align8(RECORD_HEAD_BYTES + RECORD_TAG_BYTES * tags + keyBytes + valueBytes)

@@ -1,5 +1,6 @@
 /** The calls on records of snapshots: as native/addon/snapshots.cc, of a LocalCache. */
 import { Buffer } from 'node:buffer'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Native } from '../binding.js'
 import {
   KEY_DIGEST,
@@ -11,14 +12,14 @@ import {
   STAGING_SLOT,
   STAGING_STATUS,
 } from '../layout.js'
-import { PLACE_WORDS, PLACED_REPLACED } from '../record.js'
+import { BLOCK_HEAD_BYTES, BLOCK_ROW, PLACE_WORDS, PLACED_REPLACED } from '../record.js'
 import { areRecords, RecordView, writeRecord } from './records.js'
 import { NO_SLOT, OK, type Session, SHAPE_MISMATCH } from './session.js'
 import { NONE } from './slots.js'
 import type { Store } from './store.js'
 import { xxh3Of64 } from './xxh3.js'
 
-type Calls = Pick<Native, 'saveRecords' | 'sumRecords' | 'checkRecords' | 'restoreRecords'>
+type Calls = Pick<Native, 'saveRecords' | 'sumRecords' | 'verifyBlocks' | 'restoreRecords'>
 
 const EXTRA = STAGING_EXTRA / 8
 
@@ -67,8 +68,20 @@ export function snapshotCallsOf(session: Session): Calls {
       bufferOf(out).writeBigUInt64LE(xxh3Of64(bytes, bufferOf(seed).readBigUInt64LE()))
       words[STAGING_STATUS / 4] = OK
     },
-    checkRecords(bytes) {
-      return areRecords(bufferOf(bytes), words[STAGING_COUNT / 4] as number)
+    async verifyBlocks(bytes, seed, table) {
+      words[STAGING_STATUS / 4] = OK
+      const all = bufferOf(bytes)
+      const start = bufferOf(seed).readBigUInt64LE()
+      for (let i = 0; i < table.length; i += BLOCK_ROW) {
+        const [at, length, records] = table.subarray(i, i + BLOCK_ROW) as unknown as [number, number, number]
+        const end = at + BLOCK_HEAD_BYTES + length
+        // 1 + 2 * the block's number, and 1 more when it is its records.
+        const fault = 1 + (2 * i) / BLOCK_ROW
+        if (xxh3Of64(all.subarray(at + 8, end), start) !== all.readBigUInt64LE(at)) return fault
+        if (!areRecords(all.subarray(at + BLOCK_HEAD_BYTES, end), records)) return fault + 1
+        await turn()
+      }
+      return 0
     },
     restoreRecords(bytes, where) {
       const store = current()

@@ -162,6 +162,42 @@ describe.each(kinds)('%s', (kind) => {
     expect(b.size).toBe(0)
   })
 
+  test('a file that is read in several stretches comes back whole, or not at all', async () => {
+    const a = make({ ...(kind === 'SharedCache' && { maxBytes: 128 * 2 ** 20, shards: 4 }) })
+    const large = new Uint8Array(5_000_000).fill(7)
+    for (let i = 0; i < 1200; i++) a.set(`key ${i}`, new Uint8Array(10_000).fill(i), { tags: [`t${i % 3}`] })
+    a.set('large', large)
+    const saved = await a.save(file)
+    const b = make({ ...(kind === 'SharedCache' && { maxBytes: 128 * 2 ** 20, shards: 3 }) })
+    b.set('key 5', 'mine')
+    const told: number[] = []
+    const restored = await b.restore(file, { onProgress: ({ done }) => told.push(done) })
+    expect(restored).toMatchObject({ entries: 1201, restored: 1200, kept: 1, bytes: saved.bytes })
+    expect(told.length).toBeGreaterThan(3)
+    expect(told.at(-1)).toBe(1201)
+    expect(Buffer.from(b.get('large') as Uint8Array).equals(large)).toBe(true)
+    for (let i = 0; i < 1200; i += 11) expect((b.get(`key ${i}`) as Uint8Array)[9999]).toBe(i % 256)
+    b.validate()
+    const bytes = readFileSync(file)
+    const c = make({ ...(kind === 'SharedCache' && { maxBytes: 128 * 2 ** 20 }) })
+    for (const at of [bytes.length - 3_000_000, 9_000_000, 4_500_000]) {
+      const bad = Uint8Array.from(bytes)
+      bad[at] = (bad[at] as number) ^ 1
+      writeFileSync(file, bad)
+      await expect(c.restore(file)).rejects.toEqual(code('SNAPSHOT_CORRUPT'))
+      expect(c.size).toBe(0)
+    }
+    for (const cache of [a, b, c]) cache.close()
+  })
+
+  test('a block that has less room than records is refused', async () => {
+    await make().set('a', 1).save(file)
+    const bytes = readFileSync(file)
+    bytes.writeUInt32LE(0xffff_ffff, 64 + 24)
+    writeFileSync(file, bytes)
+    await expect(make().restore(file)).rejects.toEqual(code('SNAPSHOT_CORRUPT'))
+  })
+
   test('blocks are of their place and of their file', async () => {
     const a = make()
     for (let i = 0; i < 200; i++) a.set(`key ${i}`, new Uint8Array(10_000).fill(i))
