@@ -3,11 +3,8 @@
 #include <memory>
 
 #include "keys.h"
+#include "pages.h"
 #include "snapshot.h"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace hitpath {
 
@@ -193,24 +190,21 @@ napi_value ExpectBytes(napi_env env, napi_callback_info info) {
   Environment& e = *call.environment;
   Handle* h = e.current();
   if (h == nullptr) return nullptr;
-#if defined(__linux__)
   napi_value region = nullptr;
   void* base = nullptr;
   std::size_t length = 0;
   if (napi_get_reference_value(env, h->region, &region) == napi_ok &&
       napi_get_buffer_info(env, region, &base, &length) == napi_ok && h->cache.size() == 0) {
-    constexpr u64 kLarge = u64{2} << 20;
     const Geometry& g = h->cache.geometry();
     const u32 shards = h->cache.config().shards;
     const u64 each = std::min(static_cast<u64>(e.staging->length) / shards, h->cache.config().arena_bytes);
+    u8* const start = static_cast<u8*>(base);
+    if (each * shards >= g.stores) ask_for_large_pages(start + g.index_offset(0), start + g.stores);
     for (u32 i = 0; i < shards; ++i) {
-      const u64 start = reinterpret_cast<std::uintptr_t>(base) + h->cache.shard_offset(i);
-      const u64 from = (start + g.at_groups + kLarge - 1) / kLarge * kLarge;
-      const u64 to = (start + g.at_arena + each) / kLarge * kLarge;
-      if (to > from) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
+      u8* const arena = start + g.store_offset(i) + g.at_arena;
+      ask_for_large_pages(arena, arena + each);
     }
   }
-#endif
   e.done(*h);
   return nullptr;
 }

@@ -134,6 +134,19 @@ class Eviction {
     return chosen;
   }
 
+  /// Asks memory for the line of the entry that the next eviction will most likely look at first.
+  void prefetch_next() const noexcept { prefetch(&at(next_tail())); }
+
+  /// Asks for what evicting that entry touches besides its line, which prefetch_next() brought: its neighbour and its ghosts'
+  /// bucket. Returns its slot, kNil when there is none.
+  [[nodiscard]] u32 prefetch_around_next() const noexcept {
+    const u32 slot = next_tail();
+    const Slot& s = at(slot);
+    prefetch(&at(s.queue_prev.get()));
+    if (!lru_) prefetch(halves((s.queue.get() & 15) == kQueueSmall ? 0 : 1, mix(s.hash.get())));
+    return slot;
+  }
+
   /// Where bytes are wanted, an entry without any is no help: the oldest for which useful(slot), among the next few of the
   /// same queue that were not hit; else `slot` itself. LRU keeps its order.
   template <class Useful>
@@ -190,6 +203,12 @@ class Eviction {
   // An index read from a damaged region leads to the scrap slot behind the last one.
   [[nodiscard]] Slot& at(u32 slot) const noexcept { return slots_[slot < slot_count_ ? slot : slot_count_]; }
 
+  [[nodiscard]] u32 next_tail() const noexcept {
+    const u32 small = shard_->small.count.get();
+    const bool from_small = small != 0 && small >= shard_->small_share.get();
+    return (from_small ? shard_->small : shard_->main).tail.get();
+  }
+
   // The ghosts see other bits of the hash than the home group does.
   static u32 mix(u32 h) noexcept {
     h ^= h >> 16;
@@ -238,31 +257,46 @@ class Eviction {
     push_head(slot, q);
   }
 
-  [[nodiscard]] Word<u16>* bucket(u32 ghost, u32 key) const noexcept {
-    return ghosts_ + (u64{ghost} * ghost_buckets_ + ((u64{key} * ghost_buckets_) >> 32)) * kGhostWays;
+  /// A bucket as two words of four fingerprints, the youngest in the lowest bits of the first.
+  [[nodiscard]] Word<u64>* halves(u32 ghost, u32 key) const noexcept {
+    static_assert(kGhostWays == 8, "a bucket is two words");
+    Word<u16>* const bucket =
+        ghosts_ + (u64{ghost} * ghost_buckets_ + ((u64{key} * ghost_buckets_) >> 32)) * kGhostWays;
+    return reinterpret_cast<Word<u64>*>(bucket);
   }
   static u16 fingerprint(u32 key) noexcept {
     const u16 f = static_cast<u16>(key * 0x9e37'79b1u >> 16);
     return f == 0 ? u16{1} : f;
   }
   bool ghost_take(u32 ghost, u32 key) noexcept {
-    Word<u16>* b = bucket(ghost, key);
-    const u16 f = fingerprint(key);
-    for (u32 i = 0; i < kGhostWays; ++i) {
-      if (b[i].get() != f) continue;
-      for (; i + 1 < kGhostWays; ++i) b[i].put(b[i + 1].get());
-      b[kGhostWays - 1].put(0);
-      shard_->ghost_count[ghost].sub(1);
-      return true;
+    if (shard_->ghost_count[ghost].get() == 0) return false;  // while a cache fills: no line and no page for it
+    Word<u64>* const b = halves(ghost, key);
+    const u64 young = b[0].get(), old = b[1].get();
+    const u64 wanted = kEachWay * fingerprint(key);
+    // The lowest zero lane of the difference is the youngest that agrees. What is older moves up.
+    if (const u64 lanes = zero_lanes(young ^ wanted); lanes != 0) {
+      const u64 younger = (lanes & (0 - lanes)) >> 15;  // one bit, the lane's lowest
+      b[0].put((young & (younger - 1)) | (young >> 16 & ~(younger - 1)) | old << 48);
+      b[1].put(old >> 16);
+    } else if (const u64 rest = zero_lanes(old ^ wanted); rest != 0) {
+      const u64 younger = (rest & (0 - rest)) >> 15;
+      b[1].put((old & (younger - 1)) | (old >> 16 & ~(younger - 1)));
+    } else {
+      return false;
     }
-    return false;
+    shard_->ghost_count[ghost].sub(1);
+    return true;
   }
   void ghost_put(u32 ghost, u32 key) noexcept {
-    Word<u16>* b = bucket(ghost, key);
-    if (b[kGhostWays - 1].get() == 0) shard_->ghost_count[ghost].add(1);
-    for (u32 i = kGhostWays - 1; i > 0; --i) b[i].put(b[i - 1].get());
-    b[0].put(fingerprint(key));
+    Word<u64>* const b = halves(ghost, key);
+    const u64 young = b[0].get(), old = b[1].get();
+    if (old >> 48 == 0) shard_->ghost_count[ghost].add(1);
+    b[1].put(old << 16 | young >> 48);
+    b[0].put(young << 16 | fingerprint(key));
   }
+  static constexpr u64 kEachWay = 0x0001'0001'0001'0001u;
+  /// The highest bit of each lane of 16 that is zero; of lanes above the lowest such one it may be wrong.
+  static constexpr u64 zero_lanes(u64 x) noexcept { return (x - kEachWay) & ~x & kEachWay << 15; }
 
   ShardHeader* shard_ = nullptr;
   Slot* slots_ = nullptr;
