@@ -122,10 +122,10 @@ struct Environment {
 template <std::size_t N>
 struct Call {
   napi_value args[N == 0 ? 1 : N];
+  std::size_t count = N;  // of the arguments that were given
   Environment* environment = nullptr;
 
   Call(napi_env env, napi_callback_info info) noexcept {
-    std::size_t count = N;
     void* data = nullptr;
     napi_get_cb_info(env, info, &count, N == 0 ? nullptr : args, nullptr, &data);
     environment = static_cast<Environment*>(data);

@@ -18,6 +18,13 @@ constexpr int kCollapse = 25;  // MADV_COLLAPSE of Linux 6.1
 
 }  // namespace
 
+void use_large_pages_for_index(const Geometry& g, void* base) noexcept {
+  if (g.index_bytes < kLarge) return;
+  const u64 region = reinterpret_cast<std::uintptr_t>(base);
+  const u64 first = (region + g.index_offset(0) + kLarge - 1) / kLarge * kLarge, end = (region + g.stores) / kLarge * kLarge;
+  if (end > first) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+}
+
 void use_large_pages(const Cache& cache, void* base, u64 bytes) noexcept {
   const Geometry& g = cache.geometry();
   const u32 shards = cache.config().shards;
@@ -26,8 +33,8 @@ void use_large_pages(const Cache& cache, void* base, u64 bytes) noexcept {
   const u64 first = begin / kLarge;
   std::vector<u32> used(end / kLarge - first + 1);
   for (u32 i = 0; i < shards; ++i) {
-    const u64 shard = begin + cache.shard_offset(i);
-    const u64 parts[][2] = {{shard, shard + g.at_wheel}, {shard + g.at_arena, shard + g.at_arena + each}};
+    const u64 index = begin + g.index_offset(i), arena = begin + g.store_offset(i) + g.at_arena;
+    const u64 parts[][2] = {{index, index + g.at_wheel}, {arena, arena + each}};
     for (const auto& [from, to] : parts)
       for (u64 at = from; at < to;) {
         const u64 next = std::min((at / kLarge + 1) * kLarge, to);
@@ -46,6 +53,7 @@ void use_large_pages(const Cache& cache, void* base, u64 bytes) noexcept {
 
 #else
 
+void use_large_pages_for_index(const Geometry&, void*) noexcept {}
 void use_large_pages(const Cache&, void*, u64) noexcept {}
 
 #endif

@@ -7,12 +7,9 @@
 #include <algorithm>
 #include <cmath>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include "glob.h"
 #include "keys.h"
+#include "large_pages.h"
 #include "ticker.h"
 
 namespace hitpath {
@@ -53,21 +50,6 @@ Napi::Value RegionBytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<f64>(g.region_bytes));
 }
 
-/// Keys fall on groups and slots at random, so a large cache spends much of a hit on finding its pages.
-void ask_for_large_pages(void* base, const Geometry& g) noexcept {
-#if defined(__linux__)
-  constexpr u64 kLarge = u64{2} << 20;
-  for (u64 at = sizeof(Header); at < g.region_bytes; at += g.shard_bytes) {
-    const u64 start = reinterpret_cast<std::uintptr_t>(base) + at + g.at_groups;
-    const u64 from = (start + kLarge - 1) / kLarge * kLarge;
-    const u64 to = (start + g.at_wheel - g.at_groups) / kLarge * kLarge;
-    if (to > from) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
-  }
-#else
-  (void)base, (void)g;
-#endif
-}
-
 /// create(region: Uint8Array, seed: Uint8Array(16), ...options): formats zeroed bytes. staging.now when the clock is foreign.
 Napi::Value Create(const Napi::CallbackInfo& info) {
   Environment& e = environment(info);
@@ -82,7 +64,7 @@ Napi::Value Create(const Napi::CallbackInfo& info) {
   std::memcpy(&c.id, static_cast<u8*>(random) + 8, 8);
   Geometry g;
   if (!plan(c, g) || g.region_bytes > length) return undefined(info);
-  ask_for_large_pages(data, g);
+  use_large_pages_for_index(g, data);
   const auto cache = std::make_unique<Cache>();
   cache->create(data, c, g, (c.flags & kFlagForeignClock) != 0 ? e.staging->now : monotonic_ms());
   e.staging->status = static_cast<u32>(Status::ok);
@@ -123,7 +105,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   token["id"] = id;
   token["slots"] = geometry.slots;
   token["slotsAt"] = static_cast<f64>(sizeof(Header) + geometry.at_slots);
-  token["shardBytes"] = static_cast<f64>(geometry.shard_bytes);
+  token["shardBytes"] = static_cast<f64>(geometry.index_bytes);
   token["shards"] = config.shards;
   token["maxEntries"] = config.max_entries;
   token["arenaBytes"] = static_cast<f64>(config.arena_bytes);

@@ -74,7 +74,7 @@ bool read_tags(Environment& e, napi_value list, u32& count) noexcept {
   return true;
 }
 
-void set(Environment& e, Handle& h, const KeyReader& reader, napi_value value_argument, napi_value tag_list) noexcept {
+void set(Environment& e, Handle& h, const KeyReader& reader, const Call<3>& call) noexcept {
   Staging& s = *e.staging;
   h.cache.prefetch_home(reader.key);
   const f64 now = h.now(s);
@@ -82,7 +82,8 @@ void set(Environment& e, Handle& h, const KeyReader& reader, napi_value value_ar
   Value value;
   u32 tag_count = 0;
   s.removed = 0;
-  if (!read_value(e, value_argument, value) || !read_tags(e, tag_list, tag_count)) return;
+  if (!read_value(e, call.args[1], value)) return;
+  if (call.count > 2 && !read_tags(e, call.args[2], tag_count)) return;
   Placed placed;
   const f64 deadline = now + ttl;
   const Status status =
@@ -100,8 +101,7 @@ napi_value SetString(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Environment& e = *call.environment;
   KeyReader reader;
-  if (Handle* h = e.current(); h != nullptr && reader.read_string(e, *h, call.args[0]))
-    set(e, *h, reader, call.args[1], call.args[2]);
+  if (Handle* h = e.current(); h != nullptr && reader.read_string(e, *h, call.args[0])) set(e, *h, reader, call);
   return nullptr;
 }
 
@@ -109,8 +109,7 @@ napi_value SetStaged(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Environment& e = *call.environment;
   KeyReader reader;
-  if (Handle* h = e.current(); h != nullptr && reader.read_staged(e, *h, call.args[0]))
-    set(e, *h, reader, call.args[1], call.args[2]);
+  if (Handle* h = e.current(); h != nullptr && reader.read_staged(e, *h, call.args[0])) set(e, *h, reader, call);
   return nullptr;
 }
 

@@ -107,8 +107,13 @@ class Arena {
     const u32 need = granules_for(payload_bytes);
     const auto [block, size] = find(need);
     if (block == kNil) return kNil;
-    unlink(block, size);
-    const u32 taken = cut(block, need, size);
+    u32 taken = need;
+    if (const u32 rest = size - need; rest >= kMinGranules && class_of(rest) == class_of(size)) {
+      replace(block, block + need, rest);
+    } else {
+      unlink(block, size);
+      taken = cut(block, need, size);
+    }
     put_size(block, taken, 0);
     inside(block, 1).put(kNil);
     inside(block, 2).put(0);
@@ -428,6 +433,19 @@ class Arena {
     const u32 second = state_->second_level[level].get() & ~(emptied << list % kArenaSecondLevels);
     state_->second_level[level].put(second);
     state_->first_level.put(state_->first_level.get() & ~(u32{second == 0} << level));
+  }
+  // Puts the last `rest` granules of a free block into its list in its stead. What comes behind has a free block before it
+  // either way: its line, at the far end of an arena that fills, is left alone.
+  void replace(u32 block, u32 with, u32 rest) noexcept {
+    const u32 after = inside(block, 1).get();
+    const u32 before = inside(block, 2).get();
+    inside(with, 0).put((rest << 3) | kFree);
+    inside(with, 1).put(after);
+    inside(with, 2).put(before);
+    inside(with + rest - 1, 1).put(rest);
+    prev_link(after).put(with);
+    Word<u32>* const from = before == kNil ? &state_->heads[class_of(rest)] : &next_link(before);
+    from->put(with);
   }
   void bring_to_front(u32 block) noexcept {
     const u32 size = granules(block);

@@ -35,20 +35,21 @@ void Cache::open(void* base, const Config& config, const Geometry& geometry) noe
   max_payload_ = config.arena_bytes / 2;
   max_pinned_bytes_ = config.arena_bytes / 100 * config.max_pinned;
   for (u32 i = 0; i < config.shards; ++i) {
-    u8* at = static_cast<u8*>(base) + shard_offset(i);
+    u8* at = static_cast<u8*>(base) + geometry.index_offset(i);
+    u8* store = static_cast<u8*>(base) + geometry.store_offset(i);
     Shard& s = shards_[i];
     s.header = reinterpret_cast<ShardHeader*>(at);
     s.slots = reinterpret_cast<Slot*>(at + geometry.at_slots);
     s.cells = geometry.cells ? at + geometry.at_cells : nullptr;
-    s.arena_base = at + geometry.at_arena;
+    s.arena_base = store + geometry.at_arena;
     s.map = HashMap(at + geometry.at_groups, geometry.groups);
     s.wheel =
         TimerWheel(s.header->wheel, reinterpret_cast<Word<u32>*>(at + geometry.at_wheel), s.slots, geometry.slots);
     s.arena = Arena(s.header->arena, s.arena_base, config.arena_bytes);
-    s.eviction = Eviction(s.header, s.slots, geometry.slots, at + geometry.at_ghosts, geometry.shard_capacity,
+    s.eviction = Eviction(s.header, s.slots, geometry.slots, store + geometry.at_ghosts, geometry.shard_capacity,
                           (config.flags & kFlagLru) != 0);
-    s.tags = Tags(s.header, reinterpret_cast<Word<u32>*>(at + geometry.at_tags), geometry.tag_buckets,
-                  reinterpret_cast<TagNode*>(at + geometry.at_tag_nodes), geometry.tag_nodes, s.arena_base,
+    s.tags = Tags(s.header, reinterpret_cast<Word<u32>*>(store + geometry.at_tags), geometry.tag_buckets,
+                  reinterpret_cast<TagNode*>(store + geometry.at_tag_nodes), geometry.tag_nodes, s.arena_base,
                   config.arena_bytes);
   }
 }
@@ -65,7 +66,7 @@ void Cache::create(void* base, const Config& config, const Geometry& geometry, f
 
 u64 Cache::slot_offset(u32 slot) const noexcept {
   const u32 shard = slot / geometry_.slots;
-  return shard_offset(shard) + geometry_.at_slots + u64{slot % geometry_.slots} * sizeof(Slot);
+  return geometry_.index_offset(shard) + geometry_.at_slots + u64{slot % geometry_.slots} * sizeof(Slot);
 }
 
 // ---- reading ----
@@ -306,6 +307,13 @@ void Cache::expire(const Hit& hit, f64 now) noexcept {
 
 // ---- writing ----
 
+/// The lines of an eviction lie scattered. Of a full cache they are on their way while the key is looked for: the victim's own
+/// since the last insertion, and from it all others are known.
+void Cache::prefetch_eviction(const Shard& shard) const noexcept {
+  const u32 victim = shard.eviction.prefetch_around_next();
+  if (victim < geometry_.slots) shard.map.prefetch_group(victim / kGroupSlots);
+}
+
 bool Cache::claim_entry(Shard& shard, f64 now) noexcept {
   // Once is enough, unless other threads are faster.
   for (u32 tries = 0; tries < kTries; ++tries) {
@@ -464,8 +472,14 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
     status = Status::ok;
     return Attempt::done;
   }
+  u32 vacant = kNil;
+  const u32 entries = shard.header->count.get();
   if (slot == kNil) {  // its line comes while a block is taken
-    if (const u32 vacant = shard.map.vacancy(key.hash); vacant != kNil) prefetch(shard.slots + vacant);
+    vacant = shard.map.vacancy(key.hash);
+    if (vacant != kNil) {
+      prefetch(shard.slots + vacant);
+      if (shard.cells != nullptr) prefetch(shard.cells + u64{vacant} * kCellBytes);
+    }
   }
   const f64 old_deadline = slot == kNil ? now : shard.slots[slot].deadline.get();
   const auto replaced = [&]() noexcept {
@@ -501,7 +515,8 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
   claims -= claimed;
   if (!claimed) claimed = claim_entry(shard, now);
   if (claimed) {
-    slot = shard.map.reserve(key.hash);
+    // What was vacant is so still, and would be chosen again, unless an entry left to make room.
+    slot = vacant != kNil && shard.header->count.get() == entries ? vacant : shard.map.reserve(key.hash);
     for (u32 tries = 0; slot == kNil && tries < kTries; ++tries) {  // this shard drew more than its share of the keys
       const u32 victim = shard.eviction.victim(now);
       if (victim == kNil) break;
@@ -527,6 +542,7 @@ Cache::Attempt Cache::try_set(Shard& shard, const Key& key, const Value& value, 
   shard.map.publish(slot, key.tag);
   shard.header->count.add(1);
   shard.header->inserts.add(1);
+  if (full()) shard.eviction.prefetch_next();
   out = {global(shard, slot), s.seq.get(), false};
   status = Status::ok;
   return Attempt::done;
@@ -549,6 +565,7 @@ Status Cache::set(const Key& key, const Value& value, std::span<const Digest> ta
     {
       const ShardLock lock = enter(shard);
       if (!lock) return Status::damaged;
+      if (full()) prefetch_eviction(shard);
       drain(shard, now, kDrainBudget);
       u32 claims = 0;
       if (try_set(shard, key, value, tags, deadline, now, out, status, how, claims) == Attempt::done) return status;

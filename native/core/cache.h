@@ -193,7 +193,6 @@ class Cache {
   [[nodiscard]] u64 max_payload() const noexcept { return max_payload_; }
   [[nodiscard]] bool shared() const noexcept { return (config_.flags & kFlagShared) != 0; }
   [[nodiscard]] u64 slot_offset(u32 slot) const noexcept;
-  [[nodiscard]] u64 shard_offset(u32 shard) const noexcept { return sizeof(Header) + shard * geometry_.shard_bytes; }
   [[nodiscard]] Stats stats() noexcept;
   /// Mean and longest number of groups that a search for a living entry looks at.
   void probe_lengths(f64& mean, u32& longest) noexcept;
@@ -288,6 +287,8 @@ class Cache {
   void unlink_tags(Shard& shard, const Slot& slot) noexcept;
   [[nodiscard]] bool frees_node(const Shard& shard, u32 slot) const noexcept;
   u32 drain(Shard& shard, f64 now, u32 budget) noexcept;
+  [[nodiscard]] bool full() const noexcept { return header_->live.get() >= config_.max_entries; }
+  void prefetch_eviction(const Shard& shard) const noexcept;
   [[nodiscard]] bool claim_entry(Shard& shard, f64 now) noexcept;
   [[nodiscard]] u32 take_block(Shard& shard, u64 payload, f64 now, u32& keep) noexcept;
   [[nodiscard]] bool carries_tags(const Shard& shard, u32 slot) const noexcept;

@@ -127,6 +127,19 @@ class Eviction {
     return chosen;
   }
 
+  /// Asks memory for the line of the entry that the next eviction will most likely look at first.
+  void prefetch_next() const noexcept { prefetch(&at(next_tail())); }
+
+  /// Asks for what evicting that entry touches besides its line, which prefetch_next() brought: its neighbour and its ghosts'
+  /// bucket. Returns its slot, kNil when there is none.
+  [[nodiscard]] u32 prefetch_around_next() const noexcept {
+    const u32 slot = next_tail();
+    const Slot& s = at(slot);
+    prefetch(&at(s.queue_prev.get()));
+    if (!lru_) ghosts_.prefetch_for(s.hash.get());
+    return slot;
+  }
+
   /// Where bytes are wanted, an entry without any is no help: the oldest for which useful(slot), among the next few of the
   /// same queue that were not hit; else `slot` itself. LRU keeps its order.
   template <class Useful>
@@ -166,6 +179,12 @@ class Eviction {
  private:
   // An index read from a damaged region leads to the scrap slot behind the last one.
   [[nodiscard]] Slot& at(u32 slot) const noexcept { return slots_[slot < slot_count_ ? slot : slot_count_]; }
+
+  [[nodiscard]] u32 next_tail() const noexcept {
+    const u32 small = shard_->small.count.get();
+    const bool from_small = small != 0 && small >= shard_->small_share.get();
+    return (from_small ? shard_->small : shard_->main).tail.get();
+  }
 
   void set_share(f64 share) noexcept {
     share =

@@ -52,6 +52,7 @@ class Ghosts {
 
   /// The queue that the entry left, kQueueNone when it is not remembered. It is not remembered any more.
   [[nodiscard]] QueueId take(u32 hash) noexcept {
+    if (states_[0].count.get() + states_[1].count.get() == 0) return kQueueNone;  // while a cache fills: no line and no page
     const u32 key = mix(hash);
     GhostBucket& bucket = bucket_of(key);
     for (u32 i = 0; i < kGhostWays; ++i) {
@@ -64,6 +65,9 @@ class Ghosts {
     }
     return kQueueNone;
   }
+
+  /// Asks memory for the line that take() and put() of this entry look at.
+  void prefetch_for(u32 hash) const noexcept { hitpath::prefetch(&bucket_of(mix(hash))); }
 
   void put(QueueId queue, u32 hash) noexcept {
     const u32 key = mix(hash), ghost = ghost_of(queue);

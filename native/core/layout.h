@@ -1,7 +1,9 @@
 // The layout of a region: the one place that knows offsets.
 //
-//   region   | header | shard 0 | shard 1 | ... |                 every part starts on a 64-byte line
-//   shard    | shard header | groups | slots | cells | wheel | ghosts | tag buckets | tag nodes | arena |
+//   region   | header | index 0 | index 1 | ... | store 0 | store 1 | ... |      every part starts on a 64-byte line
+//   index    | shard header | groups | slots | cells | wheel |              of a shard: what it touches at random. Those of
+//                                                                           all shards lie side by side, in large pages
+//   store    | ghosts | tag buckets | tag nodes | arena |                   of the same shard: what fills little by little
 //
 //   group    16 bytes: what a probe looks at
 //             0 .. 13   control bytes, one a slot: 0 empty, else the 8-bit tag of the slot's hash (1 .. 255)

@@ -52,7 +52,8 @@ bool plan(const Config& config, Geometry& out) noexcept {
   if (g.cells) at += u64{g.slots} * kCellBytes;
   g.at_wheel = at;
   at += line(kWheelBuckets * sizeof(u32));
-  g.at_ghosts = at;
+  g.index_bytes = at;
+  at = g.at_ghosts = 0;
   at += line(Ghosts::bytes_for(mean));
   g.at_tags = at;
   at += line(u64{g.tag_buckets} * sizeof(u32));
@@ -60,8 +61,9 @@ bool plan(const Config& config, Geometry& out) noexcept {
   at += line((u64{g.tag_nodes} + 1) * sizeof(TagNode));
   g.at_arena = at + 4;  // so that block data, 12 bytes further, is aligned
   at += line(4 + config.arena_bytes);
-  g.shard_bytes = at;
-  g.region_bytes = sizeof(Header) + u64{config.shards} * g.shard_bytes;
+  g.store_bytes = at;
+  g.stores = g.index_offset(config.shards);
+  g.region_bytes = g.store_offset(config.shards);
   if (g.region_bytes > (u64{1} << 40)) return false;
   out = g;
   return true;

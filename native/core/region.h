@@ -23,7 +23,7 @@ struct Config {
   friend bool operator==(const Config&, const Config&) = default;
 };
 
-/// Offsets in bytes, from the start of the region (shards) or of a shard (all others).
+/// Offsets in bytes, from the start of a shard's index or, from the ghosts on, of its store.
 struct Geometry {
   u32 shard_capacity = 0;  // entries that the eviction policy reckons with
   u32 groups = 0;
@@ -31,10 +31,15 @@ struct Geometry {
   u32 tag_buckets = 0;
   u32 tag_nodes = 0;  // without the one that is nobody's
   bool cells = false;
-  u64 at_groups = 0, at_slots = 0, at_cells = 0, at_wheel = 0, at_ghosts = 0, at_tags = 0, at_tag_nodes = 0,
-      at_arena = 0;
-  u64 shard_bytes = 0;
+  u64 at_groups = 0, at_slots = 0, at_cells = 0, at_wheel = 0;
+  u64 at_ghosts = 0, at_tags = 0, at_tag_nodes = 0, at_arena = 0;
+  u64 index_bytes = 0;  // of a shard
+  u64 store_bytes = 0;
+  u64 stores = 0;  // where the first store begins, from the start of the region
   u64 region_bytes = 0;
+
+  [[nodiscard]] u64 index_offset(u32 shard) const noexcept { return sizeof(Header) + shard * index_bytes; }
+  [[nodiscard]] u64 store_offset(u32 shard) const noexcept { return stores + shard * store_bytes; }
 };
 
 enum class RegionFault : u32 { none, too_small, not_a_region, other_version, truncated, damaged, closed, bad_config };

@@ -62,13 +62,14 @@ class Victim {
  private:
   // ---- damage ----
 
-  [[nodiscard]] u8* shard(u32 index) const { return memory_->at() + cache_.shard_offset(index); }
+  [[nodiscard]] u8* shard(u32 index) const { return memory_->at() + cache_.geometry().index_offset(index); }
 
   /// The parts of a shard, and last the header of the region.
   Part some_part() {
     const Geometry& g = cache_.geometry();
     const u64 arena = cache_.config().arena_bytes;
-    const u64 at = cache_.shard_offset(in_.below(cache_.config().shards));
+    const u32 some = in_.below(cache_.config().shards);
+    const u64 at = g.index_offset(some), store = g.store_offset(some);
     const Part parts[] = {
         {at, sizeof(ShardHeader), 1},
         {at + offsetof(ShardHeader, wheel), sizeof(Wheel), 1},
@@ -78,11 +79,11 @@ class Victim {
         {at + g.at_slots, sizeof(Slot), g.slots + 1},
         {at + g.at_cells, g.at_wheel - g.at_cells, 1},
         {at + g.at_wheel, sizeof(u32), kWheelBuckets},
-        {at + g.at_ghosts, g.at_tags - g.at_ghosts, 1},
-        {at + g.at_tags, sizeof(u32), (g.at_tag_nodes - g.at_tags) / sizeof(u32)},
-        {at + g.at_tag_nodes, sizeof(TagNode), (g.at_arena - g.at_tag_nodes) / sizeof(TagNode)},
-        {at + g.at_arena, kGranule, arena / kGranule},
-        {at + g.at_arena, kGranule, arena / kGranule},
+        {store + g.at_ghosts, g.at_tags - g.at_ghosts, 1},
+        {store + g.at_tags, sizeof(u32), (g.at_tag_nodes - g.at_tags) / sizeof(u32)},
+        {store + g.at_tag_nodes, sizeof(TagNode), (g.at_arena - g.at_tag_nodes) / sizeof(TagNode)},
+        {store + g.at_arena, kGranule, arena / kGranule},
+        {store + g.at_arena, kGranule, arena / kGranule},
         {0, sizeof(Header), 1},
         {0, bytes_ / kGranule * kGranule, 1},
     };

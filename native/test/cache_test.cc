@@ -634,7 +634,7 @@ TEST(expired_entries_go_before_living_ones_whatever_their_hits_and_leave_no_ghos
   for (u32 i = 0; i < 50; ++i) s.set(numbered("new", i), "v");
   CHECK_EQ(s.removed_for(Reason::evicted).size(), 0u);
   CHECK_EQ(s.removed_for(Reason::expired).size(), 50u);
-  const auto* shard = reinterpret_cast<const ShardHeader*>(s.base() + s.cache.shard_offset(0));
+  const auto* shard = reinterpret_cast<const ShardHeader*>(s.base() + s.cache.geometry().index_offset(0));
   CHECK_EQ(shard->ghosts[0].count.get() + shard->ghosts[1].count.get(), 0u);
 }
 
@@ -707,8 +707,8 @@ TEST(a_reader_that_saw_the_control_byte_of_an_entry_that_left_finds_nothing) {
     const Key key = s.key("k");
     s.cache.erase(key, s.now);
     // As if the reader had loaded the group just before.
-    u8* control = s.base() + s.cache.shard_offset(0) + s.cache.geometry().at_groups + slot / kGroupSlots * kGroupBytes +
-                  slot % kGroupSlots;
+    u8* control = s.base() + s.cache.geometry().index_offset(0) + s.cache.geometry().at_groups +
+                  slot / kGroupSlots * kGroupBytes + slot % kGroupSlots;
     CHECK_EQ(*control, 0);
     *control = key.tag;
     Hit hit;

@@ -82,8 +82,9 @@ void put(u8* at, T value) {
 void damage(u8* base, const Cache& cache, Rng& random) {
   const Geometry& g = cache.geometry();
   const u64 first = sizeof(Header), length = g.region_bytes - first;
-  const u64 parts[] = {0,         g.at_groups,    g.at_slots,     g.at_wheel,   g.at_ghosts,
-                       g.at_tags, g.at_tag_nodes, g.at_arena - 4, g.shard_bytes};
+  const u32 some = static_cast<u32>(random.below(cache.config().shards));
+  u8* const index = base + g.index_offset(some);
+  u8* const store = base + g.store_offset(some);
   switch (random.below(7)) {
     case 0:  // a few bits anywhere
       for (u64 n = random.between(1, 40); n != 0; --n)
@@ -93,11 +94,17 @@ void damage(u8* base, const Cache& cache, Rng& random) {
       for (u64 n = length / 100; n != 0; --n) base[first + random.below(length)] = static_cast<u8>(random.next());
       break;
     case 2: {  // a part of a shard is noise, or all zero, or all ones
-      const u64 part = random.below(std::size(parts) - 1);
-      u8* at = base + cache.shard_offset(static_cast<u32>(random.below(cache.config().shards))) + parts[part];
+      u8* const parts[][2] = {{index, index + g.at_groups},
+                              {index + g.at_groups, index + g.at_slots},
+                              {index + g.at_slots, index + g.at_wheel},
+                              {index + g.at_wheel, index + g.index_bytes},
+                              {store + g.at_ghosts, store + g.at_tags},
+                              {store + g.at_tags, store + g.at_tag_nodes},
+                              {store + g.at_tag_nodes, store + g.at_arena - 4},
+                              {store + g.at_arena - 4, store + g.store_bytes}};
+      const auto& [from, to] = parts[random.below(std::size(parts))];
       const u64 kind = random.below(3);
-      for (u64 i = 0; i < parts[part + 1] - parts[part]; ++i)
-        at[i] = kind == 0 ? static_cast<u8>(random.next()) : kind == 1 ? 0 : 0xff;
+      for (u8* at = from; at != to; ++at) *at = kind == 0 ? static_cast<u8>(random.next()) : kind == 1 ? 0 : 0xff;
       break;
     }
     case 3: {  // words that look like indices
@@ -120,7 +127,7 @@ void damage(u8* base, const Cache& cache, Rng& random) {
     }
     case 4: {  // the same in slots and the shard's header alone
       for (u64 n = random.between(1, 60); n != 0; --n) {
-        u8* shard = base + cache.shard_offset(static_cast<u32>(random.below(cache.config().shards)));
+        u8* shard = base + g.index_offset(static_cast<u32>(random.below(cache.config().shards)));
         u8* at = random.chance(0.4) ? shard + random.below(sizeof(ShardHeader) / 4) * 4
                                     : shard + g.at_slots + random.below(g.slots * 16) * 4;
         put(at, random.chance(0.5) ? static_cast<u32>(random.below(g.slots + 3)) : static_cast<u32>(random.next()));
@@ -128,24 +135,23 @@ void damage(u8* base, const Cache& cache, Rng& random) {
       break;
     }
     case 5: {  // buckets, nodes, free list and links of tags name others
-      u8* shard = base + cache.shard_offset(static_cast<u32>(random.below(cache.config().shards)));
       const u32 likely[] = {0, 1, 2, kNil, kNil - 1, g.tag_nodes - 1, g.tag_nodes, g.tag_nodes + 1, 0x8000'0000u};
       const auto word = [&] {
         return random.chance(0.3) ? likely[random.below(std::size(likely))] : static_cast<u32>(random.below(40));
       };
       for (u64 n = random.between(1, 100); n != 0; --n)
-        put(shard + g.at_tags + random.below((g.at_arena - 4 - g.at_tags) / 4) * 4, word());
-      for (u64 n = random.between(1, 40); n != 0; --n) put(shard + g.at_tag_nodes + random.below(40 * 8) * 4, word());
+        put(store + g.at_tags + random.below((g.at_arena - 4 - g.at_tags) / 4) * 4, word());
+      for (u64 n = random.between(1, 40); n != 0; --n) put(store + g.at_tag_nodes + random.below(40 * 8) * 4, word());
       for (u64 n = random.between(0, 20); n != 0; --n)
-        put(shard + g.at_arena + random.below(cache.config().arena_bytes / 4) * 4, word());
+        put(store + g.at_arena + random.below(cache.config().arena_bytes / 4) * 4, word());
       for (const u64 at :
            {offsetof(ShardHeader, tag_free), offsetof(ShardHeader, tag_taken), offsetof(ShardHeader, tag_count)})
-        if (random.chance(0.3)) put(shard + at, word());
+        if (random.chance(0.3)) put(index + at, word());
       break;
     }
     default: {  // slots change places
       for (u64 n = random.between(1, 20); n != 0; --n) {
-        u8* slots = base + cache.shard_offset(0) + g.at_slots;
+        u8* slots = base + g.index_offset(0) + g.at_slots;
         u8 kept[sizeof(Slot)];
         u8 *a = slots + random.below(g.slots) * sizeof(Slot), *b = slots + random.below(g.slots) * sizeof(Slot);
         std::memcpy(kept, a, sizeof kept);
@@ -155,7 +161,7 @@ void damage(u8* base, const Cache& cache, Rng& random) {
     }
   }
   for (u32 i = 0; i < cache.config().shards; ++i)
-    put(base + cache.shard_offset(i) + offsetof(ShardHeader, lock),
+    put(base + g.index_offset(i) + offsetof(ShardHeader, lock),
         random.chance(0.05) ? static_cast<u32>(random.below(kLockHeld)) : 0);
 }
 
@@ -432,7 +438,7 @@ TEST(a_lock_word_that_no_thread_writes_closes_the_region_at_once) {
     const Key key = make_key(kKeyLatin1, "k", 1, config.seed);
     Placed placed;
     CHECK_EQ(cache.set(key, {1, "v", 1}, {}, kNever, 0, placed), Status::ok);
-    put(memory->at() + cache.shard_offset(0) + offsetof(ShardHeader, lock), word);
+    put(memory->at() + cache.geometry().index_offset(0) + offsetof(ShardHeader, lock), word);
     alarm(60);
     CHECK(!other.damaged());
     CHECK_EQ(cache.set(key, {1, "w", 1}, {}, kNever, 0, placed), Status::damaged);
@@ -461,7 +467,8 @@ TEST(a_holder_is_waited_for_however_slow_and_damage_ends_the_wait) {
     const auto memory = fresh(config, geometry);
     Cache cache;
     cache.open(memory->at(), config, geometry);
-    auto& lock = *reinterpret_cast<Word<u32>*>(memory->at() + cache.shard_offset(0) + offsetof(ShardHeader, lock));
+    auto& lock =
+        *reinterpret_cast<Word<u32>*>(memory->at() + cache.geometry().index_offset(0) + offsetof(ShardHeader, lock));
     lock.release(kLockHeld);
     std::atomic<bool> returned{false};
     Status status = Status::ok;

@@ -6,7 +6,7 @@
 namespace {
 
 const ShardHeader& shard_header(Store& s) {
-  return *reinterpret_cast<const ShardHeader*>(s.base() + s.cache.shard_offset(0));
+  return *reinterpret_cast<const ShardHeader*>(s.base() + s.cache.geometry().index_offset(0));
 }
 
 std::vector<Digest> tags_of(const char* prefix, u64 count) {
@@ -194,7 +194,7 @@ TEST(no_tags_touch_no_node_and_no_bucket) {
   const Geometry& g = s.cache.geometry();
   u64 touched = 0;
   const auto look = [&](u32 shard) {
-    const u8* at = s.base() + s.cache.shard_offset(shard);
+    const u8* at = s.base() + g.store_offset(shard);
     for (u64 i = g.at_tags; i < g.at_arena - 4; ++i) touched += at[i] != 0;
   };
   look(0), look(1);

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { types } from 'node:util'
 import { describe, HitpathError } from '../errors.js'
 import type { NdArrayLike, TypedArray } from '../key/ndarray.js'
-import { dtypeOf, isTypedArray, viewOf } from '../key/ndarray.js'
+import { type DTypeCode, dtypeOf, isTypedArray, viewOf } from '../key/ndarray.js'
 import { PreparedKey } from '../key/prepared.js'
 import { doubles, native, words } from '../native/binding.js'
 import {
@@ -47,7 +47,17 @@ import { findRows, getRows, type RowSearch, type RowValues, setRows, storeRows }
 import { Scope, scopeWord } from './scope.js'
 import { regionConfig, type SharedCacheOptions } from './shared-options.js'
 import { type CacheStats, statsOf } from './stats.js'
-import { decodeCopy, decodeScratch, decodeView, type Encoded, encode, scalar, stage } from './stored-value.js'
+import {
+  decodeCopy,
+  decodeScratch,
+  decodeView,
+  type Encoded,
+  encode,
+  scalar,
+  smallArray,
+  stage,
+  stageSmall,
+} from './stored-value.js'
 
 /** What another thread needs to attach; goes through `workerData` and `postMessage` as it is. */
 export interface SharedCacheHandle {
@@ -333,8 +343,21 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
    * @throws HitpathError UNSUPPORTED_VALUE, INVALID_VALUE (undefined), TOO_LARGE, OUT_OF_MEMORY (pins hold the room), INVALID_KEY
    */
   set(key: CacheKey, value: V, options?: SetOptions): this {
-    this.#set(key, encode(value), options, 0)
+    const dtype = typeof key === 'string' ? smallArray(value) : undefined
+    if (dtype === undefined) this.#set(key, encode(value), options, 0)
+    else this.#setSmall(key as string, value as TypedArray, dtype, options)
     return this
+  }
+
+  #setSmall(key: string, value: TypedArray, dtype: DTypeCode, options: SetOptions | undefined): void {
+    const ttl = options === undefined ? Number.NaN : ttlOf(options)
+    const tags = options === undefined ? undefined : tagsOf(options)
+    this.#engine.begin(0)
+    doubles[STAGING_TTL / 8] = ttl
+    stageSmall(value, dtype)
+    if (tags === undefined) native.setString(key)
+    else native.setString(key, undefined, tags)
+    if (words[STAGING_STATUS / 4] !== 0) this.#engine.check()
   }
 
   #set(key: CacheKey, value: Encoded, options: SetOptions | undefined, scope: number): void {

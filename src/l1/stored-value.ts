@@ -10,7 +10,7 @@ import { ndArrayViewOf } from '../codec/lower.js'
 import { SLAB_BYTES, Slab } from '../codec/slab.js'
 import { decodeValue, encodeValue } from '../codec/value.js'
 import { HitpathError } from '../errors.js'
-import { DTYPE, dtypeRow } from '../key/dtype.js'
+import { codeOf, DTYPE, type DTypeCode, dtypeRow } from '../key/dtype.js'
 import { cOrderBytes, dtypeOf, isTypedArray, NdArray, type TypedArray, viewOf } from '../key/ndarray.js'
 import { copySmall, SMALL_BYTES, smallViews } from '../key/small.js'
 import { doubles, scratch, words } from '../native/binding.js'
@@ -107,6 +107,28 @@ function encodeObject(value: object): Encoded {
   return encoded(TAG_ND_ARRAY + view.dtype, VALUE_BYTES, cOrderBytes(view), 0, view.shape)
 }
 
+/** The element type of a typed array that stageSmall() takes; undefined for all else. */
+export function smallArray(value: unknown): DTypeCode | undefined {
+  const dtype = codeOf(value)
+  if (dtype === undefined || (dtype === DTYPE.uint8 && Buffer.isBuffer(value))) return undefined
+  const bytes = (value as TypedArray).length * dtypeRow(dtype).bytesPerElement
+  return bytes !== 0 && bytes <= SMALL_BYTES ? dtype : undefined
+}
+
+/** Stages a small array by the shortest way: nothing is allocated, and nothing to be handed over. */
+export function stageSmall(array: TypedArray, dtype: DTypeCode): void {
+  words[TAG] = TAG_ARRAY + dtype
+  words[STAGING_SUFFIX_LENGTH / 4] = 0
+  stageCopy(array, dtype, array.length * dtypeRow(dtype).bytesPerElement)
+}
+
+function stageCopy(array: TypedArray, dtype: DTypeCode, bytes: number): void {
+  copySmall(smallValues, dtype, array)
+  words[FORM] = VALUE_SCRATCH
+  doubles[STAGING_OFFSET / 8] = SCRATCH_VALUE
+  doubles[STAGING_LENGTH / 8] = bytes
+}
+
 /** Stages an encoded value; what to hand over with the call. */
 export function stage(value: Encoded): unknown {
   words[TAG] = value.tag
@@ -122,10 +144,7 @@ export function stage(value: Encoded): unknown {
   }
   const bytes = value.payload as TypedArray
   if (bytes.byteLength > SMALL_BYTES) return bytes
-  copySmall(smallValues, dtypeOf(bytes), bytes)
-  words[FORM] = VALUE_SCRATCH
-  doubles[STAGING_OFFSET / 8] = SCRATCH_VALUE
-  doubles[STAGING_LENGTH / 8] = bytes.byteLength
+  stageCopy(bytes, dtypeOf(bytes), bytes.byteLength)
   return undefined
 }
 

@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0x3368a193820dbf70n
+export const LAYOUT_FINGERPRINT = 0x7903fe2a0be0e1d0n
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
@@ -24,7 +24,6 @@ export const SHARD_HEADER_SMALL_YOUNG = 12
 export const SHARD_HEADER_SMALL = 16
 export const SHARD_HEADER_MAIN = 32
 export const SHARD_HEADER_SMALL_SHARE = 48
-export const SHARD_HEADER_GHOST_COUNT = 56
 export const SHARD_HEADER_INSERTS = 64
 export const SHARD_HEADER_UPDATES = 72
 export const SHARD_HEADER_DELETES = 80
@@ -38,6 +37,7 @@ export const SHARD_HEADER_WHEEL = 128
 export const SHARD_HEADER_ARENA = 192
 export const SHARD_HEADER_TAG_FREE = 2400
 export const SHARD_HEADER_TAG_TAKEN = 2404
+export const SHARD_HEADER_GHOSTS = 2408
 export const TAG_NODE_LOW = 0
 export const TAG_NODE_HIGH = 8
 export const TAG_NODE_HEAD = 16
@@ -92,7 +92,7 @@ export const STAGING_SUFFIX_LENGTH = 660
 export const STAGING_LAST_KNOWN = 664
 
 export const SLOT_BYTES = 64
-export const SHARD_HEADER_BYTES = 2408
+export const SHARD_HEADER_BYTES = 2440
 export const HEADER_BYTES = 256
 export const GROUP_SLOTS = 14
 export const GROUP_BYTES = 16

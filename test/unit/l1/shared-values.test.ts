@@ -307,3 +307,18 @@ function nested(depth: number): unknown {
   for (let i = 0; i < depth; i++) value = [value]
   return value
 }
+
+test('small arrays of doubles keep every bit, signalling NaNs too, however often they are stored', () => {
+  const cache = shared()
+  const bits = BigUint64Array.of(0x7ff0_0000_0000_0001n, 0xfff4_dead_beef_0000n, 0x8000_0000_0000_0000n, 1n)
+  const value = new Float64Array(bits.buffer)
+  const out = new Float64Array(4)
+  for (let i = 0; i < 20_000; i++) cache.set('key', value) // long enough to be compiled
+  expect(cache.getInto('key', out)).toBe(true)
+  expect(new BigUint64Array(out.buffer)).toEqual(bits)
+  for (const own of [Float64Array.of(1, 2), new Float64Array(8).fill(0.5), new Float64Array(9).fill(3)]) {
+    cache.set('key', own, { ttl: 60_000, tags: ['of one'] })
+    expect(cache.get('key')).toEqual(own)
+  }
+  expect(cache.invalidateTag('of one')).toBe(1)
+})
