@@ -205,7 +205,7 @@ napi_value ExpectBytes(napi_env env, napi_callback_info info) {
     const u64 each = std::min(static_cast<u64>(e.staging->length) / shards, h->cache.config().arena_bytes);
     for (u32 i = 0; i < shards; ++i) {
       const u64 start = reinterpret_cast<std::uintptr_t>(base) + h->cache.shard_offset(i);
-      const u64 from = (start + g.at_groups + kLarge - 1) / kLarge * kLarge;
+      const u64 from = (start + g.at_slots + kLarge - 1) / kLarge * kLarge;
       const u64 to = (start + g.at_arena + each) / kLarge * kLarge;
       if (to > from) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
     }

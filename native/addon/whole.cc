@@ -58,9 +58,9 @@ void ask_for_large_pages(void* base, const Geometry& g) noexcept {
 #if defined(__linux__)
   constexpr u64 kLarge = u64{2} << 20;
   for (u64 at = sizeof(Header); at < g.region_bytes; at += g.shard_bytes) {
-    const u64 start = reinterpret_cast<std::uintptr_t>(base) + at + g.at_groups;
+    const u64 start = reinterpret_cast<std::uintptr_t>(base) + at + g.at_slots;
     const u64 from = (start + kLarge - 1) / kLarge * kLarge;
-    const u64 to = (start + g.at_wheel - g.at_groups) / kLarge * kLarge;
+    const u64 to = (start + g.at_wheel - g.at_slots) / kLarge * kLarge;
     if (to > from) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
   }
 #else

@@ -1,7 +1,7 @@
 // The layout of a region: the one place that knows offsets.
 //
 //   region   | header | shard 0 | shard 1 | ... |                 every part starts on a 64-byte line
-//   shard    | shard header | groups | slots | cells | wheel | ghosts | tag buckets | tag nodes | arena |
+//   shard    | shard header | slots | groups | cells | wheel | ghosts | tag buckets | tag nodes | arena |
 //
 //   group    16 bytes: what a probe looks at
 //             0 .. 13   control bytes, one a slot: 0 empty, else the 8-bit tag of the slot's hash (1 .. 255)
