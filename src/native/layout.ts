@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0x72eb655a2e0628b1n
+export const LAYOUT_FINGERPRINT = 0x755ab2a3fc4f8c95n
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
