@@ -82,7 +82,7 @@ void put(u8* at, T value) {
 void damage(u8* base, const Cache& cache, Rng& random) {
   const Geometry& g = cache.geometry();
   const u64 first = sizeof(Header), length = g.region_bytes - first;
-  const u64 parts[] = {0,         g.at_groups,    g.at_slots,     g.at_wheel,   g.at_ghosts,
+  const u64 parts[] = {0,         g.at_slots,     g.at_groups,    g.at_wheel,   g.at_ghosts,
                        g.at_tags, g.at_tag_nodes, g.at_arena - 4, g.shard_bytes};
   switch (random.below(7)) {
     case 0:  // a few bits anywhere
