@@ -9,7 +9,7 @@ namespace hitpath {
 /// one by one. A small one is left alone, since a few entries would take all of it.
 void use_large_pages_for_index(const Geometry& g, void* base) noexcept;
 
-/// For `bytes` of entries in the empty region at `base`: each large page that they will take half of, or more. What else the kernel hands out
+/// For `bytes` of entries in the empty region at `base`: each large page that they will take half of, or more. What the kernel else hands out
 /// piece by piece costs a third of a restoring.
 void use_large_pages(const Cache& cache, void* base, u64 bytes) noexcept;
 

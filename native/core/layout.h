@@ -1,7 +1,7 @@
 // The layout of a region: the one place that knows offsets.
 //
 //   region   | header | index 0 | index 1 | ... | store 0 | store 1 | ... |      every part starts on a 64-byte line
-//   index    | shard header | groups | slots | cells | wheel |              of a shard: what it touches at random. Those of
+//   index    | shard header | slots | groups | cells | wheel |              of a shard: what it touches at random. Those of
 //                                                                           all shards lie side by side, in large pages
 //   store    | ghosts | tag buckets | tag nodes | arena |                   of the same shard: what fills little by little
 //
@@ -384,7 +384,7 @@ static_assert(sizeof(GhostState) == 16 && sizeof(GhostBucket) == kLine, "a bucke
 static_assert(sizeof(TagNode) == 32 && sizeof(TagLink) == 16, "as the picture draws them");
 static_assert(kLeastTagNodes > kMaxTags, "an entry with the most tags fits a table that others fill");
 
-/// FNV-1a over the names, offsets and sizes above: a region made by another layout is refused.
+/// FNV-1a over the names, offsets and sizes above and the parts of a shard: a region made by another layout is refused.
 constexpr u64 layout_fingerprint() noexcept {
   u64 h = 0xcbf2'9ce4'8422'2325u;
   auto byte = [&h](u8 b) { h = (h ^ b) * 0x0000'0100'0000'01b3u; };
@@ -402,6 +402,7 @@ constexpr u64 layout_fingerprint() noexcept {
   word(value);
   HITPATH_LAYOUT_FIELDS(HITPATH_MIX_FIELD)
   HITPATH_LAYOUT_SIZES(HITPATH_MIX_SIZE)
+  text("slots groups cells wheel | ghosts buckets nodes arena");
 #undef HITPATH_MIX_FIELD
 #undef HITPATH_MIX_SIZE
   return h;

@@ -43,10 +43,11 @@ bool plan(const Config& config, Geometry& out) noexcept {
   g.tag_buckets = g.tag_nodes / 2;
 
   u64 at = line(sizeof(ShardHeader));
-  g.at_groups = at;
-  at += line(u64{g.groups} * kGroupBytes);
   g.at_slots = at;
   at += (u64{g.slots} + 1) * sizeof(Slot);  // and the scrap slot
+  // Behind the slots: before them, the boundary at which large pages can begin would mostly come after the groups.
+  g.at_groups = at;
+  at += line(u64{g.groups} * kGroupBytes);
   g.cells = (config.flags & kFlagShared) == 0;
   g.at_cells = at;
   if (g.cells) at += u64{g.slots} * kCellBytes;

@@ -94,9 +94,9 @@ void damage(u8* base, const Cache& cache, Rng& random) {
       for (u64 n = length / 100; n != 0; --n) base[first + random.below(length)] = static_cast<u8>(random.next());
       break;
     case 2: {  // a part of a shard is noise, or all zero, or all ones
-      u8* const parts[][2] = {{index, index + g.at_groups},
-                              {index + g.at_groups, index + g.at_slots},
-                              {index + g.at_slots, index + g.at_wheel},
+      u8* const parts[][2] = {{index, index + g.at_slots},
+                              {index + g.at_slots, index + g.at_groups},
+                              {index + g.at_groups, index + g.at_wheel},
                               {index + g.at_wheel, index + g.index_bytes},
                               {store + g.at_ghosts, store + g.at_tags},
                               {store + g.at_tags, store + g.at_tag_nodes},

@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0x7903fe2a0be0e1d0n
+export const LAYOUT_FINGERPRINT = 0xc870dbb33bb2a3an
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
