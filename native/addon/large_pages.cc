@@ -21,7 +21,8 @@ constexpr int kCollapse = 25;  // MADV_COLLAPSE of Linux 6.1
 void use_large_pages_for_index(const Geometry& g, void* base) noexcept {
   if (g.index_bytes < kLarge) return;
   const u64 region = reinterpret_cast<std::uintptr_t>(base);
-  const u64 first = (region + g.index_offset(0) + kLarge - 1) / kLarge * kLarge, end = (region + g.stores) / kLarge * kLarge;
+  const u64 first = (region + g.index_offset(0) + kLarge - 1) / kLarge * kLarge,
+            end = (region + g.stores) / kLarge * kLarge;
   if (end > first) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
 }
 

@@ -52,7 +52,8 @@ class Ghosts {
 
   /// The queue that the entry left, kQueueNone when it is not remembered. It is not remembered any more.
   [[nodiscard]] QueueId take(u32 hash) noexcept {
-    if (states_[0].count.get() + states_[1].count.get() == 0) return kQueueNone;  // while a cache fills: no line and no page
+    if (states_[0].count.get() + states_[1].count.get() == 0)
+      return kQueueNone;  // while a cache fills: no line and no page
     const u32 key = mix(hash);
     GhostBucket& bucket = bucket_of(key);
     for (u32 i = 0; i < kGhostWays; ++i) {
