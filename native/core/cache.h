@@ -163,11 +163,6 @@ class Cache {
   [[nodiscard]] u32 shard_index(const Key& key) const noexcept {
     return static_cast<u32>((u64{key.shard_bits} * config_.shards) >> 24);
   }
-  /// Bytes of the arena that an entry of these lengths takes.
-  [[nodiscard]] u64 block_bytes(u32 key, u32 value, std::size_t tags) const noexcept {
-    if (key_in_block(key) == 0 && value <= kInlineValue && tags == 0) return 0;
-    return Arena::block_bytes(payload_of(value, key_in_block(key), tags));
-  }
   bool erase(const Key& key, f64 now, Reason reason = Reason::deleted) noexcept;
   /// Removes the live entry of a slot of the first shard, if there is one.
   void erase_at(u32 slot) noexcept;

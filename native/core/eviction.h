@@ -1,7 +1,7 @@
 // Which entry leaves: XG, or exact LRU.
 //
 // XG is S3-FIFO (Yang et al., SOSP'23) with a split that moves: a small queue for newcomers, a main queue for what was hit,
-// and two ghosts that remember the fingerprints of what left either. A miss found in the small ghost says that the small
+// and two ghosts that remember what left either. A miss found in the small ghost says that the small
 // queue is too small, one found in the main ghost that it is too large. A hit only raises a 2-bit counter in the slot.
 //
 // The queues are doubly linked through the slots: removing an entry that expired or was deleted costs O(1) and leaves no
@@ -151,7 +151,7 @@ class Eviction {
     return slot;
   }
 
-  /// An evicted entry leaves its fingerprint. Before unlink().
+  /// An evicted entry leaves its hash to a ghost. Before unlink().
   void remember(u32 slot) noexcept {
     if (lru_) return;
     const Slot& s = at(slot);

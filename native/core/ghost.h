@@ -10,7 +10,7 @@
 //            60  unused  u32
 //
 // A ghost's ticks count what came to it, several to a tick where it is large. Of each of the last 256 ticks it is known how many
-// keys are remembered; keys of ticks before `oldest` are forgotten where they lie. So keys are forgotten in the order of their coming, to a
+// keys are remembered; keys of ticks before `oldest` are forgotten where they lie, and swept away before 15 bits of a tick come round. So keys are forgotten in the order of their coming, to a
 // 64th of the ghost. A bucket with ten remembered keys, one in six, forgets its oldest early. Free places are taken in turn,
 // so that none lies until its tick comes round again.
 //
@@ -86,6 +86,7 @@ class Ghosts {
     state.filled.put(0);
     state.tick.put(tick + 1);
     if (tick + 1 - state.oldest.get() >= kGhostTicks) forget_oldest(ghost);
+    sweep(tick + 1);
   }
 
   /// nullptr, or what is wrong.
@@ -110,6 +111,7 @@ class Ghosts {
  private:
   static constexpr u32 kTicksOfCapacity = 64;
   static constexpr u32 kTickMask = 0x7fff;
+  static constexpr u32 kSweepTicks = (kTickMask + 1) / 2;
 
   [[nodiscard]] static u32 ghost_of(QueueId queue) noexcept { return queue == kQueueSmall ? 0 : 1; }
 
@@ -159,6 +161,14 @@ class Ghosts {
     state.count.sub(std::min(remaining.get(), state.count.get()));
     remaining.put(0);
     state.oldest.add(1);
+  }
+
+  /// Empties the places of some buckets whose keys are forgotten: each bucket once in half of the ticks that 15 bits tell apart.
+  void sweep(u32 tick) noexcept {
+    const u32 each = (bucket_count_ + kSweepTicks - 1) / kSweepTicks, from = tick % kSweepTicks * each;
+    for (u32 b = from; b < bucket_count_ && b < from + each; ++b)
+      for (u32 i = 0; i < kGhostWays; ++i)
+        if (buckets_[b].key[i].get() != 0 && !remembered(buckets_[b].came[i].get())) buckets_[b].key[i].put(0);
   }
 
   GhostState* states_ = nullptr;

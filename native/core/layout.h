@@ -326,6 +326,10 @@ inline constexpr u32 kCellBytes = 64;
   F(ShardHeader, arena, 192) F(ShardHeader, tag_free, 2400) F(ShardHeader, tag_taken, 2404)     \
   F(ShardHeader, ghosts, 2408)
 
+#define HITPATH_GHOST_FIELDS(F)                                                                         \
+  F(GhostState, count, 0) F(GhostState, tick, 4) F(GhostState, filled, 8) F(GhostState, oldest, 12)     \
+  F(GhostBucket, key, 0) F(GhostBucket, came, 40)
+
 #define HITPATH_TAG_FIELDS(F)                                                                           \
   F(TagNode, low, 0) F(TagNode, high, 8) F(TagNode, head, 16) F(TagNode, count, 20)                     \
   F(TagNode, next, 24) F(TagLink, node, 0) F(TagLink, prev, 4) F(TagLink, next, 8) F(TagLink, slot, 12)
@@ -346,8 +350,8 @@ inline constexpr u32 kCellBytes = 64;
   F(Staging, delivery, 656) F(Staging, suffix_length, 660) F(Staging, last_known, 664)
 
 #define HITPATH_LAYOUT_FIELDS(F) \
-  HITPATH_SLOT_FIELDS(F) HITPATH_SHARD_FIELDS(F) HITPATH_TAG_FIELDS(F) HITPATH_HEADER_FIELDS(F)        \
-  HITPATH_STAGING_FIELDS(F)
+  HITPATH_SLOT_FIELDS(F) HITPATH_SHARD_FIELDS(F) HITPATH_GHOST_FIELDS(F) HITPATH_TAG_FIELDS(F)         \
+  HITPATH_HEADER_FIELDS(F) HITPATH_STAGING_FIELDS(F)
 
 #define HITPATH_LAYOUT_SIZES(S)                                                                          \
   S(SLOT_BYTES, sizeof(Slot)) S(SHARD_HEADER_BYTES, sizeof(ShardHeader)) S(HEADER_BYTES, sizeof(Header)) \
@@ -403,6 +407,7 @@ constexpr u64 layout_fingerprint() noexcept {
   HITPATH_LAYOUT_FIELDS(HITPATH_MIX_FIELD)
   HITPATH_LAYOUT_SIZES(HITPATH_MIX_SIZE)
   text("slots groups cells wheel | ghosts buckets nodes arena");
+  for (const u32 size : {kGhostWays, kGhostTicks}) word(size);
 #undef HITPATH_MIX_FIELD
 #undef HITPATH_MIX_SIZE
   return h;

@@ -93,3 +93,23 @@ TEST(ghosts_agree_with_lists_but_for_full_buckets) {
     if (capacity <= 2) CHECK_EQ(apart, 0u);
   }
 }
+
+// Buckets and turns that keep step: without a sweep, forgotten places are met again when the ticks come round.
+TEST(what_is_forgotten_stays_forgotten_when_the_ticks_come_round) {
+  for (const u32 capacity : {8u, 16u, 32u, 64u, 200u}) {
+    Memory m(capacity);
+    Lists exact{{}, capacity};
+    u32 false_hits = 0;
+    for (u32 i = 0; i < 200'000; ++i) {
+      // A loop, and another one for more ticks than are told apart, and so on.
+      const u32 hash = i / 40'000 * 1'000'000 + i % (10 * capacity);
+      const QueueId expected = exact.take(hash), is = m.ghosts.take(hash);
+      false_hits += expected == kQueueNone && is != kQueueNone;
+      exact.put(kQueueSmall, hash);
+      m.ghosts.put(kQueueSmall, hash);
+      if (i % 7 == 0) CHECK_EQ(m.ghosts.validate(), nullptr);
+    }
+    CHECK_EQ(false_hits, 0u);
+    CHECK_EQ(m.ghosts.validate(), nullptr);
+  }
+}

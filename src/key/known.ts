@@ -73,7 +73,7 @@ export function stageKnown(array: KnownArray, data: unknown, bits: number): bool
   words[STAGING_FORM / 4] = FORM_KNOWN
   words[STAGING_BITS / 4] = bits
   doubles[STAGING_KNOWN / 8] = array.number
-  known++
+  if (known < MOST_INTERVAL) known++
   return true
 }
 

@@ -83,6 +83,7 @@ function stagePlain(
   if (ndim === 0 || ndim > 2) return null
   const rows: unknown = shape[0]
   const columns: unknown = ndim === 2 ? shape[1] : 0
+  if (ndim === 2 && columns === 0) return null // no elements; of a known array, 0 columns are one dimension
   if (stride !== undefined && !isDense(stride, ndim, columns)) return null
   // None of the user's code runs from here on.
   if (known && isKnown(data, rows, columns, offset, dtype, bits, scope)) return undefined

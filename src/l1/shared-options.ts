@@ -9,7 +9,7 @@ import { clockOption } from './options.js'
 
 export interface SharedCacheOptions {
   /**
-   * Bytes for keys and values, 4 KiB to 512 GiB. The region reserves about 155 bytes an entry besides, and
+   * Bytes for keys and values, 4 KiB to 512 GiB. The region reserves about 158 bytes an entry besides, and
    * a block about 12 more. A region of more than 4 GiB needs Node 22. Default 64 MiB.
    */
   readonly maxBytes?: number

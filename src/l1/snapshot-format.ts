@@ -126,6 +126,7 @@ export function readHead(head: Buffer, index: number): BlockHead {
   if (end && bytes !== END_BYTES) throw corrupt('its end is none')
   const records = head.readUInt32LE(24)
   if (records * RECORD_HEAD_BYTES > bytes) throw corrupt(`block ${index} has less room than records`)
+  if (bytes % 8 !== 0) throw corrupt(`block ${index} is not made of its records`)
   return { end, records, bytes }
 }
 

@@ -67,10 +67,7 @@ export class DeadlineQueue {
     this.#first = this.#last = undefined
     clearTimeout(this.#timer)
     this.#timer = undefined
-    for (; call !== undefined; call = call.next) {
-      call.reject?.(error)
-      call.reject = undefined
-    }
+    for (; call !== undefined; call = call.next) end(call, error)
   }
 
   #skipSettled(): void {
@@ -89,26 +86,37 @@ export class DeadlineQueue {
   }
 
   readonly #onTimer = (): void => {
-    setImmediate(() => this.#expire())
+    const spent = this.#timer
+    setImmediate(() => {
+      if (this.#timer === spent) this.#expire(spent)
+    })
   }
 
-  #expire(): void {
+  /** `spent` stays in place until all have been told, so that who adds a call meanwhile arms no second timer. */
+  #expire(spent: NodeJS.Timeout | undefined): void {
     const now = performance.now()
     let expired = false
-    this.#timer = undefined
-    for (;;) {
-      this.#skipSettled()
-      const call = this.#first
-      if (call === undefined) break
-      const leftMs = call.began + this.#ms - now
-      if (leftMs > 0) {
-        this.#arm(Math.max(1, leftMs))
-        break
+    try {
+      for (;;) {
+        this.#skipSettled()
+        const call = this.#first
+        if (call === undefined || call.began + this.#ms > now) break
+        expired = true
+        end(call, this.#late())
       }
-      call.reject?.(this.#late())
-      call.reject = undefined
-      expired = true
+    } finally {
+      if (this.#timer === spent) {
+        this.#timer = undefined
+        if (this.#first !== undefined) this.#arm(Math.max(1, this.#first.began + this.#ms - now))
+      }
     }
     if (expired) this.#onExpired?.(now)
   }
+}
+
+/** It has settled before it is told: who hears of it may come back here. */
+function end(call: PendingCall, error: HitpathError): void {
+  const { reject } = call
+  call.reject = undefined
+  reject?.(error)
 }

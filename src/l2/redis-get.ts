@@ -63,7 +63,10 @@ function classOf(client: AnyClient): GetClass | undefined {
   try {
     const made: unknown = client.getBuffer.call(UNSENT as never, '')
     prototype = Object.getPrototypeOf(made)
-    if (typeof Reflect.get(made as object, 'toWritable') !== 'function') return undefined
+    if (typeof Reflect.get(made as object, 'toWritable') !== 'function') {
+      Promise.resolve(made).catch(() => {}) // it is a promise, of one who looked for more than it was given
+      return undefined
+    }
   } catch {
     return undefined
   }

@@ -30,8 +30,7 @@ import {
   type OnNames,
   type PatternProgress,
   type Receiver,
-  TELL,
-  type Tell,
+  setTell,
   type Written,
 } from './store.js'
 
@@ -94,10 +93,9 @@ export class RedisStore implements L2Store {
   }
 
   static {
-    const tell: Tell = function (name, receiver) {
+    setTell(RedisStore.prototype.get, function (name, receiver) {
       ;(this as RedisStore).#tell(name, receiver)
-    }
-    Object.assign(RedisStore.prototype.get, { [TELL]: tell })
+    })
   }
 
   get(name: string): Promise<Bytes | null> {

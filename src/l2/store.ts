@@ -82,17 +82,20 @@ export interface Receiver {
   failed(error: unknown): void
 }
 
-/**
- * Where the function `get` of a store may carry itself in another form: the receiver is told instead of a promise settled, within the same
- * deadline and perhaps before the call returns. It belongs to the function, so whoever wraps or overrides `get` is asked for promises.
- */
-export const TELL: unique symbol = Symbol('hitpath.l2.tell')
-
+/** `get` in another form: the receiver is told instead of a promise settled, within the same deadline and perhaps before the call returns. */
 export type Tell = (this: L2Store, name: string, receiver: Receiver) => void
+
+/** By the function itself: whoever wraps or overrides `get`, with all its properties or without, is asked for promises. */
+const tells = new WeakMap<L2Store['get'], Tell>()
+
+/** Says that `tell` does what `get` does. */
+export function setTell(get: L2Store['get'], tell: Tell): void {
+  tells.set(get, tell)
+}
 
 /** `get` of the store as it tells a receiver; undefined when it gives promises only. */
 export function tellOf({ get }: L2Store): Tell | undefined {
-  return (get as { readonly [TELL]?: Tell })[TELL]
+  return tells.get(get)
 }
 
 export type OnNames = (names: readonly string[]) => Promise<void>

@@ -1,6 +1,6 @@
 // Generated from native/core/layout.h by `node scripts/gen-layout.mjs`; do not edit.
 
-export const LAYOUT_FINGERPRINT = 0xc870dbb33bb2a3an
+export const LAYOUT_FINGERPRINT = 0x75f5bba3bf5e2429n
 
 export const SLOT_SEQ = 0
 export const SLOT_FREQ = 4
@@ -38,6 +38,12 @@ export const SHARD_HEADER_ARENA = 192
 export const SHARD_HEADER_TAG_FREE = 2400
 export const SHARD_HEADER_TAG_TAKEN = 2404
 export const SHARD_HEADER_GHOSTS = 2408
+export const GHOST_STATE_COUNT = 0
+export const GHOST_STATE_TICK = 4
+export const GHOST_STATE_FILLED = 8
+export const GHOST_STATE_OLDEST = 12
+export const GHOST_BUCKET_KEY = 0
+export const GHOST_BUCKET_CAME = 40
 export const TAG_NODE_LOW = 0
 export const TAG_NODE_HIGH = 8
 export const TAG_NODE_HEAD = 16

@@ -100,7 +100,7 @@ export class Core<V> {
   readonly events: Events
   readonly claims: Claims | undefined
   readonly counters: Counters = { ...NO_COUNTS }
-  /** Reads and computations under way, by name: at most one of each that may still be joined. */
+  /** Reads and computations under way: at most one of each for a name that may still be joined. */
   readonly reads = new Readings<V>()
   readonly flights = new Map<string, Flight<V>>()
   /** Work that nobody waits for; `close` does. */

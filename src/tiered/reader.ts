@@ -4,6 +4,7 @@
  * Always true: the generation token is taken before the read (R1, R2, R17); what is believed of the bytes, belief.ts says. Everything
  * else is a miss, with a reason that is counted. A read never fails for want of the server: that is a miss too.
  */
+import { AsyncResource } from 'node:async_hooks'
 import { type EnvelopeHeader, readHeader } from '../codec/envelope.js'
 import { decodeValue } from '../codec/value.js'
 import type { TagState } from '../coherence/tag-versions.js'
@@ -21,6 +22,9 @@ import type { Policy } from './options.js'
 import { type Judge, type OnEntry, type OnError, Reading } from './reading.js'
 import type { Replayer } from './replayer.js'
 import type { Start } from './start.js'
+
+/** What is told of a read by what comes to a reader; SlowReads tells the rest. */
+const HEARD = ['promote', 'error', 'drop'] as const
 
 export class Reader<V> implements Judge<V> {
   readonly #core: Core<V>
@@ -57,7 +61,8 @@ export class Reader<V> implements Judge<V> {
     }
     const token = core.generations.token(named.name, counter)
     const ownWrites = core.ownWrites.token(named.name, counter)
-    const reading = new Reading<V>(this, named, policy, counter, token, ownWrites, onEntry, onError)
+    const scope = this.#isHeard ? new AsyncResource('hitpath.read') : undefined
+    const reading = new Reading<V>(this, named, policy, counter, token, ownWrites, onEntry, onError, scope)
     core.reads.add(reading)
     this.#ask(reading, core.l2)
   }
@@ -173,6 +178,12 @@ export class Reader<V> implements Judge<V> {
           : believed(this.#core, bytes, head, states)
       batch.settle(place, entry)
     }
+  }
+
+  /** Whether somebody would hear what becomes of a read, besides its callers. */
+  get #isHeard(): boolean {
+    const { events, settings } = this.#core
+    return settings.onError !== undefined || HEARD.some((event) => events.wants(event))
   }
 
   /** Whether the bus tells of each clear: if not, the epoch is asked for with each read. */

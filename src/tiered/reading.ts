@@ -4,6 +4,7 @@
  * Always true: those who wait are told once, all of the same entry, in the turn in which it is known. Others join only while it stands in the
  * table of reads and nothing overtook it.
  */
+import type { AsyncResource } from 'node:async_hooks'
 import { COUNTERS, type Token } from '../coherence/generations.js'
 import { keepShape } from '../l2/shapes.js'
 import type { Receiver } from '../l2/store.js'
@@ -72,6 +73,8 @@ export class Reading<V> implements Receiver, SharedRead<V> {
   readonly #judge: Judge<V>
   readonly #onEntry: OnEntry<V>
   readonly #onError: OnError
+  /** The async context of the caller, where somebody would look at it: answers come in that of the connection. */
+  readonly #scope: AsyncResource | undefined
   #others: { readonly onEntry: OnEntry<V>; readonly onError: OnError }[] | undefined
 
   constructor(
@@ -83,6 +86,7 @@ export class Reading<V> implements Receiver, SharedRead<V> {
     ownWrites: Token,
     onEntry: OnEntry<V>,
     onError: OnError,
+    scope: AsyncResource | undefined,
   ) {
     this.#judge = judge
     this.named = named
@@ -92,6 +96,7 @@ export class Reading<V> implements Receiver, SharedRead<V> {
     this.ownWrites = ownWrites
     this.#onEntry = onEntry
     this.#onError = onError
+    this.#scope = scope
   }
 
   join(onEntry: OnEntry<V>, onError: OnError): void {
@@ -100,11 +105,13 @@ export class Reading<V> implements Receiver, SharedRead<V> {
   }
 
   found(bytes: Bytes | null): void {
-    this.#judge.taken(this, bytes)
+    if (this.#scope === undefined) this.#judge.taken(this, bytes)
+    else this.#scope.runInAsyncScope(this.#judge.taken, this.#judge, this, bytes)
   }
 
   failed(error: unknown): void {
-    this.#judge.lost(this, error)
+    if (this.#scope === undefined) this.#judge.lost(this, error)
+    else this.#scope.runInAsyncScope(this.#judge.lost, this.#judge, this, error)
   }
 
   /** Tells those who wait. */
@@ -132,5 +139,15 @@ function tell<V>(entry: Entry<V> | undefined, onEntry: OnEntry<V>, onError: OnEr
 const token = (2 ** 40) as Token
 const nobody = (): void => {}
 keepShape(
-  new Reading(undefined as never, undefined as never, undefined as never, 1, token, token, nobody, nobody),
+  new Reading(
+    undefined as never,
+    undefined as never,
+    undefined as never,
+    1,
+    token,
+    token,
+    nobody,
+    nobody,
+    undefined,
+  ),
 )

@@ -116,13 +116,16 @@ export class SlowReads<V> {
     const named = core.names.named(key)
     core.recorder.missedL1(missReason(core, entry), named.name, core.time)
     const policy = this.#policies.of(options)
+    const answer = (read: Entry<V> | undefined): V | undefined => {
+      const found = read !== undefined && core.time.now() <= read.freshUntil
+      this.#told(named, found)
+      return found ? entryValue(read) : undefined
+    }
+    // Listeners hear of a read in the async context of its caller.
+    if (core.events.wants('hit') || core.events.wants('miss'))
+      return this.#reader.read(named, policy).then(answer)
     return new Promise((resolve, reject) => {
-      const answer = (read: Entry<V> | undefined): void => {
-        const found = read !== undefined && core.time.now() <= read.freshUntil
-        this.#told(named, found)
-        resolve(found ? entryValue(read) : undefined)
-      }
-      this.#reader.tell(named, policy, answer, reject)
+      this.#reader.tell(named, policy, (read) => resolve(answer(read)), reject)
     })
   }
 

@@ -150,7 +150,7 @@ export class Eviction {
     return slot
   }
 
-  /** An evicted entry leaves its fingerprint. Before unlink(). */
+  /** An evicted entry leaves its hash to a ghost. Before unlink(). */
   remember(slot: number): void {
     if (this.#lru) return
     const ghost = this.#slots.queue(slot) === QUEUE_SMALL ? SMALL : MAIN

@@ -8,6 +8,7 @@ const WAYS = 10
 const TICKS = 256
 const TICKS_OF_CAPACITY = 64
 const TICK_MASK = 0x7fff
+const SWEEP_TICKS = (TICK_MASK + 1) / 2
 
 /** Which queue: 0 the small one, 1 the main one. */
 export type GhostOf = 0 | 1
@@ -84,6 +85,7 @@ export class Ghosts {
     state.filled = 0
     state.tick++
     if (state.tick - state.oldest >= TICKS) state.forgetOldest()
+    this.#sweep(state.tick)
   }
 
   /** Undefined, or what is wrong. */
@@ -138,6 +140,15 @@ export class Ghosts {
     const at = (state.tick - this.#age(came)) % TICKS
     state.inTick[at] = (state.inTick[at] as number) - 1
     state.count--
+  }
+
+  /** Empties the places of some buckets whose keys are forgotten: each bucket once in half of the ticks that 15 bits tell apart. */
+  #sweep(tick: number): void {
+    const each = Math.ceil(this.#buckets / SWEEP_TICKS)
+    const from = (tick % SWEEP_TICKS) * each * WAYS
+    const end = Math.min(from + each * WAYS, this.#keys.length)
+    for (let i = from; i < end; i++)
+      if (this.#keys[i] !== 0 && !this.#remembers(this.#came[i] as number)) this.#keys[i] = 0
   }
 }
 

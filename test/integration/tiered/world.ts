@@ -10,7 +10,7 @@ import {
   TieredCache,
   type TieredCacheOptions,
 } from '../../../src/index.js'
-import { type L2Store, TELL, type Tell, tellOf } from '../../../src/l2/store.js'
+import { type L2Store, setTell, type Tell, tellOf } from '../../../src/l2/store.js'
 import type { Histogram } from '../../../src/observe/histogram.js'
 import { busOf } from '../../../src/tiered/second-tier.js'
 import { RedisServer, TcpProxy, waitFor } from '../../support/redis.js'
@@ -62,7 +62,10 @@ export class Holds {
           await this.pause(operation, 'reply')
           return result
         }
-        if (operation === 'get') Object.assign(pausing, { [TELL]: this.#telling(target) })
+        if (operation === 'get') {
+          const tell = this.#telling(target)
+          if (tell !== undefined) setTell(pausing as L2Store['get'], tell)
+        }
         return PAUSED.has(operation) ? pausing : member.bind(target)
       },
     })

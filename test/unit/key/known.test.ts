@@ -41,6 +41,19 @@ const MAKE = {
 }
 
 describe.each(Object.entries(MAKE))('an array that a %s is asked for again and again', (_, make) => {
+  test('is not taken for a key without elements', () => {
+    const cache = make()
+    const data = counting(100)
+    cache.set(data, 'the array')
+    learn(data, data, cache)
+    const none = { data, shape: [100, 0] }
+    expect(cache.get(none)).toBeUndefined()
+    cache.set(none, 'nothing')
+    expect([cache.get(data), cache.get(none)]).toEqual(['the array', 'nothing'])
+    cache.delete(none)
+    expect(cache.get(data)).toBe('the array')
+  })
+
   test('is found by what is in it now', () => {
     const cache = make()
     const data = counting(300)

@@ -198,6 +198,23 @@ describe.each(kinds)('%s', (kind) => {
     await expect(make().restore(file)).rejects.toEqual(code('SNAPSHOT_CORRUPT'))
   })
 
+  test('blocks of odd lengths are refused as what they are', async () => {
+    const a = make()
+    for (let i = 0; i < 200; i++) a.set(`key ${i}`, new Uint8Array(10_000).fill(i))
+    await a.save(file)
+    const bytes = readFileSync(file)
+    const length = Number(bytes.readBigUInt64LE(64 + 16))
+    const next = 64 + 32 + length
+    bytes.writeBigUInt64LE(BigInt(length + 1), 64 + 16)
+    bytes.writeBigUInt64LE(bytes.readBigUInt64LE(next + 16) - 1n, next + 16)
+    const longer = [bytes.subarray(0, next), Buffer.alloc(1)]
+    writeFileSync(
+      file,
+      Buffer.concat([...longer, bytes.subarray(next, next + 32), bytes.subarray(next + 33)]),
+    )
+    await expect(make().restore(file)).rejects.toEqual(code('SNAPSHOT_CORRUPT'))
+  })
+
   test('blocks are of their place and of their file', async () => {
     const a = make()
     for (let i = 0; i < 200; i++) a.set(`key ${i}`, new Uint8Array(10_000).fill(i))

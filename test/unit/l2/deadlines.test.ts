@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { HitpathError } from '../../../src/errors.js'
+import { DeadlineQueue } from '../../../src/l2/deadline-queue.js'
 import { Deadlines } from '../../../src/l2/deadlines.js'
 
 const late = expect.objectContaining({ code: 'L2_TIMEOUT' })
@@ -76,4 +77,32 @@ test('silence is reported when nothing is answered for long, not while something
   expect(onSilence).not.toHaveBeenCalled()
   for (let i = 0; i < 5; i++) await ask()
   expect(onSilence).toHaveBeenCalled()
+})
+
+test('who is told of the end of a call may begin another, or end all; each is told once, and there is one timer', async () => {
+  vi.useFakeTimers()
+  const queue = new DeadlineQueue({ ms: 20, late: () => new HitpathError('L2_TIMEOUT', 'late') })
+  const told: string[] = []
+  const begin = (left: number): void => {
+    queue.add((error) => {
+      told.push(error.code)
+      if (left > 0) begin(left - 1)
+    })
+  }
+  for (let i = 0; i < 3; i++) begin(20)
+  for (let ms = 0; ms < 30 * 22; ms++) {
+    await vi.advanceTimersByTimeAsync(1)
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(1)
+  }
+  expect(told).toEqual(new Array(3 * 21).fill('L2_TIMEOUT'))
+  told.length = 0
+  for (let i = 0; i < 3; i++) {
+    queue.add((error) => {
+      told.push(error.code)
+      queue.rejectAll(new HitpathError('CLOSED', 'closed'))
+    })
+  }
+  await vi.advanceTimersByTimeAsync(40)
+  expect(told).toEqual(['L2_TIMEOUT', 'CLOSED', 'CLOSED'])
+  expect(vi.getTimerCount()).toBe(0)
 })

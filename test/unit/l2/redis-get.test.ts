@@ -118,3 +118,17 @@ test('a client of another make is left to the usual way', () => {
   const client = { status: 'ready', options: {}, sendCommand: none, getBuffer: async () => null }
   expect(patient().tell(client as unknown as RedisClient, 'key', receiver())).toBe(false)
 })
+
+test('a getBuffer that looks for more than a command needs does no harm', async () => {
+  const rejections: unknown[] = []
+  const note = (reason: unknown): void => void rejections.push(reason)
+  process.on('unhandledRejection', note)
+  const { client } = clientOf(Redis5)
+  client.getBuffer = async function (this: { readonly metrics: { readonly reads: number } }) {
+    return this.metrics.reads as never
+  } as never
+  expect(patient().tell(client, 'key', receiver())).toBe(false)
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  process.off('unhandledRejection', note)
+  expect(rejections).toEqual([])
+})

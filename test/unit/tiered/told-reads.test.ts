@@ -1,6 +1,7 @@
 /** Reads of a store whose `get` can tell a receiver: what a promise would have guarded holds as well. */
-import { expect, test } from 'vitest'
-import { type Receiver, TELL, type Tell } from '../../../src/l2/store.js'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { expect, test, vi } from 'vitest'
+import { type Receiver, setTell, type Tell } from '../../../src/l2/store.js'
 import type { MemoryStore } from '../../support/memory-store.js'
 import { waitFor } from '../../support/wait.js'
 import { type Process, settled, World } from './world.js'
@@ -21,7 +22,8 @@ function telling(store: MemoryStore): Asked[] {
       receiver.found(bytes === undefined ? await plain(name) : bytes)
     asked.push({ name, receiver, answer })
   }
-  store.get = Object.assign(plain, { [TELL]: tell })
+  setTell(plain, tell)
+  store.get = plain
   return asked
 }
 
@@ -117,7 +119,8 @@ test('a store that throws where it should tell does no harm', async () => {
   const throws: Tell = () => {
     throw new Error('thrown')
   }
-  b.store.get = Object.assign(b.store.get.bind(b.store), { [TELL]: throws })
+  b.store.get = b.store.get.bind(b.store)
+  setTell(b.store.get, throws)
   expect(await b.cache.get('key')).toBeUndefined()
   expect(b.cache.stats().errors).toBe(1)
 })
@@ -155,4 +158,55 @@ test('who wraps get of the store is asked', async () => {
   }
   expect(await b.cache.get('key')).toBe('value')
   expect([names, b.asked]).toEqual([['skey'], []])
+})
+
+test('a wrapper that takes the properties of get along is asked too', async () => {
+  await using world = new World()
+  const b = await reader(world)
+  const spy = vi.spyOn(b.store, 'get').mockResolvedValue(null)
+  expect(await b.cache.get('key')).toBeUndefined()
+  expect(spy).toHaveBeenCalledTimes(1)
+  expect(b.asked).toEqual([])
+})
+
+test('listeners hear of a read in the async context of its caller, whoever else waits for it', async () => {
+  await using world = new World()
+  const storage = new AsyncLocalStorage<string>()
+  const heard: unknown[] = []
+  const [a, b] = [
+    world.process(),
+    await reader(world, { onError: () => heard.push(['onError', storage.getStore()]) }),
+  ]
+  for (const event of ['hit', 'miss', 'promote'] as const)
+    b.cache.on(event, () => heard.push([event, storage.getStore()]))
+  await a.cache.set('key', 'value')
+  const values = ['first', 'second'].map((name) => storage.run(name, () => b.cache.get('key')))
+  await settled()
+  await storage.run('connection', () => (b.asked[0] as Asked).answer())
+  expect(await Promise.all(values)).toEqual(['value', 'value'])
+  expect(heard).toEqual([
+    ['promote', 'first'],
+    ['hit', 'first'],
+    ['hit', 'second'],
+  ])
+  heard.length = 0
+  const missed = storage.run('third', () => b.cache.get('other'))
+  await settled()
+  storage.run('connection', () => (b.asked[1] as Asked).receiver.failed(new Error('no')))
+  expect(await missed).toBeUndefined()
+  expect(heard).toEqual([
+    ['onError', 'third'],
+    ['miss', 'third'],
+  ])
+})
+
+test('a listener may close the cache: each read ends once', async () => {
+  await using world = new World()
+  const b = await reader(world, { l2Timeout: 20, breaker: { failures: 1, resetAfter: '1m' } })
+  const misses: unknown[] = []
+  b.cache.on('miss', ({ key }) => misses.push(key))
+  b.cache.on('breaker', () => void b.cache.close())
+  const ends = await Promise.allSettled([b.cache.get('a'), b.cache.get('b')])
+  const rejected = ends.filter(({ status }) => status === 'rejected').length
+  expect(misses.length + rejected).toBe(2)
 })
