@@ -2,8 +2,8 @@
  * Runs the suites, prints their figures beside the targets, and keeps the results as JSON.
  *
  * The full form informs: it exits with 1 only when a contender gave a wrong answer or a subject failed. The CI
- * form is a gate: it also exits with 1, and a sentence, for each gate that is missed; a near miss is measured
- * again, twice as long, before it counts.
+ * form is a gate: it also exits with 1, and a sentence, for each gate that is missed; a miss is measured
+ * again, twice as long and at most twice, before it counts: a shared machine can be another for a while.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
@@ -23,6 +23,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BUILT = new URL('./harness/built.ts', import.meta.url).href
 /** Of the rounds: what no target judges is there to be looked at, and a run should end within a quarter of an hour. */
 const UNJUDGED_SHARE = 0.4
+/** Of a subject that missed a gate. */
+const REPETITIONS = 2
 
 await main()
 
@@ -94,8 +96,9 @@ async function measureJudged({ suite, subject }: Chosen, options: Options): Prom
   }
   let answer = await subject.measure(run)
   let verdicts = judgeAll(ownTargets, answer, options)
-  if (options.form === 'ci' && verdicts.some(({ ruling }) => ruling === 'near' || ruling === 'noise')) {
-    say('  a near miss: measuring again, twice as long')
+  const isDoubtful = (verdict: Verdict): boolean => isMissed(verdict) || verdict.ruling === 'noise'
+  for (let again = 0; again < REPETITIONS && options.form === 'ci' && verdicts.some(isDoubtful); again++) {
+    say('  a miss: measuring again, twice as long')
     answer = await subject.measure({ ...run, rounds: run.rounds * 2 })
     verdicts = judgeAll(ownTargets, answer, options)
   }

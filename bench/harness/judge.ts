@@ -5,7 +5,7 @@ import type { Form, Measured } from './subject.js'
 
 /**
  * `noise`: beyond the limit, but by less than a contender differs from itself: neither met nor missed. `near`: missed by less
- * than a quarter of the limit, which a shared machine can do for a while; worth a repetition before it counts.
+ * than a quarter of the limit, which a shared machine can do for a while.
  * `unlimited`: the form has no limit for it.
  */
 export type Ruling = 'met' | 'noise' | 'near' | 'missed' | 'unlimited'

@@ -3,7 +3,8 @@
  *
  * A virtual machine may have two speeds, which come by turns of parts of a second to tens of seconds: all code takes twice as long then, also a
  * loop that touches no memory, and the kernel counts no waiting. A ratio is fair within either, and wrong across them. So each turn of a
- * round says what the pace was about it; a round in which it changed is taken again, whatever its times were.
+ * round says what the pace was about it; a round in which it changed is taken again, whatever its times were, and does not count if there are
+ * others enough.
  */
 
 /** The slowest pace about a round over the quickest: beyond it the turns were not alike. */
@@ -42,28 +43,31 @@ export interface Taken<T> {
 
 export interface EvenRounds<T> {
   readonly values: readonly T[]
-  /** Rounds that were taken again, and rounds that were kept though the pace changed. */
+  /** Rounds that were taken again, and rounds that count though the pace changed. */
   readonly repeated: number
   readonly uneven: number
 }
 
-/** Takes rounds one after the other. One of an uneven pace is taken again, as long as no more than half of `rounds` are on top. */
+/**
+ * Takes rounds one after the other. One of an uneven pace is taken again, as long as no more than half of `rounds` are on top. Those that are
+ * uneven all the same are left out where half of the rounds are even.
+ */
 export async function evenRounds<T>(
   rounds: number,
   take: (round: number) => Promise<Taken<T>>,
 ): Promise<EvenRounds<T>> {
-  const values: T[] = []
+  const all: Taken<T>[] = []
   let left = Math.ceil(rounds / 2)
   let repeated = 0
-  let uneven = 0
   for (let round = 0; round < rounds; round++) {
     let taken = await take(round)
     for (; !isEven(taken.paces) && left > 0; left--) {
       repeated++
       taken = await take(round)
     }
-    if (!isEven(taken.paces)) uneven++
-    values.push(taken.value)
+    all.push(taken)
   }
-  return { values, repeated, uneven }
+  const even = all.filter(({ paces }) => isEven(paces))
+  const kept = 2 * even.length >= rounds ? even : all
+  return { values: kept.map(({ value }) => value), repeated, uneven: kept.length - even.length }
 }

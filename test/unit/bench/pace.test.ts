@@ -31,6 +31,13 @@ test('no more than half of the rounds come on top, and those that stay uneven ar
   expect([repeated, uneven]).toEqual([3, 5])
 })
 
+test('rounds that stay uneven do not count where half of them are even', async () => {
+  const { take } = rounds((attempt) => attempt > 2)
+  const { values, repeated, uneven } = await evenRounds(5, take)
+  expect(values).toEqual(['0:0', '1:1', '2:2'])
+  expect([repeated, uneven]).toEqual([3, 0])
+})
+
 test('a slow machine is as even as a quick one', () => {
   expect(isEven([2, 2.1, 2.05, 2.4])).toBe(true)
   expect(isEven([1, 1.05, 1.9, 1])).toBe(false)
