@@ -19,8 +19,17 @@ void* allocate(std::size_t bytes) noexcept {
   return p;
 }
 
+void* allocate(std::size_t bytes, std::align_val_t alignment) noexcept {
+  void* p = nullptr;
+  if (posix_memalign(&p, static_cast<std::size_t>(alignment), bytes == 0 ? 1 : bytes) != 0) std::abort();
+  return p;
+}
+
 }  // namespace
 
+HITPATH_WEAK void* operator new(std::size_t bytes, std::align_val_t alignment) { return allocate(bytes, alignment); }
+HITPATH_WEAK void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+HITPATH_WEAK void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 HITPATH_WEAK void* operator new(std::size_t bytes) { return allocate(bytes); }
 HITPATH_WEAK void* operator new[](std::size_t bytes) { return allocate(bytes); }
 HITPATH_WEAK void operator delete(void* p) noexcept { std::free(p); }

@@ -4,7 +4,6 @@
  * Always true: those who wait are told once, all of the same entry, in the turn in which it is known. Others join only while it stands in the
  * table of reads and nothing overtook it.
  */
-import type { AsyncResource } from 'node:async_hooks'
 import { COUNTERS, type Token } from '../coherence/generations.js'
 import { keepShape } from '../l2/shapes.js'
 import type { Receiver } from '../l2/store.js'
@@ -21,6 +20,11 @@ export type OnError = (error: unknown) => void
 export interface Judge<V> {
   taken(reading: Reading<V>, bytes: Bytes | null): void
   lost(reading: Reading<V>, error: unknown): void
+}
+
+/** An async context, as `AsyncResource` keeps it. */
+export interface Scope {
+  runInAsyncScope<A extends unknown[]>(run: (...args: A) => void, self: unknown, ...args: A): void
 }
 
 /** A read under way, as the table of reads knows it. */
@@ -74,7 +78,7 @@ export class Reading<V> implements Receiver, SharedRead<V> {
   readonly #onEntry: OnEntry<V>
   readonly #onError: OnError
   /** The async context of the caller, where somebody would look at it: answers come in that of the connection. */
-  readonly #scope: AsyncResource | undefined
+  readonly #scope: Scope | undefined
   #others: { readonly onEntry: OnEntry<V>; readonly onError: OnError }[] | undefined
 
   constructor(
@@ -86,7 +90,7 @@ export class Reading<V> implements Receiver, SharedRead<V> {
     ownWrites: Token,
     onEntry: OnEntry<V>,
     onError: OnError,
-    scope: AsyncResource | undefined,
+    scope: Scope | undefined,
   ) {
     this.#judge = judge
     this.named = named
