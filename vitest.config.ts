@@ -5,8 +5,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    // Most of what the integration tests do is waiting: two files at a time on two cores as well.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Much of what the integration tests do is waiting: three files at a time on two cores as well.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     // A loaded machine is slow; what waits for a condition gives up before.
     testTimeout: 240_000,
     // Once more where a shared machine may stand still for a second: the report says which tests needed it.

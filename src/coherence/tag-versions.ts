@@ -28,6 +28,8 @@ class State implements TagState {
   version = UNKNOWN
   /** The highest version seen since the last gap; a fetch that was overtaken by a message does not go below it. */
   floor = 0
+  /** The version of an invalidation by this process that the second tier has not said to know yet; else 0. */
+  own = 0
   /** How often the version became doubtful; a reply that was asked for before does not count. */
   doubts = 0
   evicted = false
@@ -57,6 +59,11 @@ export function tagsHold(states: readonly TagState[], versions: readonly number[
     if (!((versions[i] as number) >= (states[i] as TagState).version)) return false
   }
   return true
+}
+
+/** Whether the version of the tag is known now: a gap may come between the answer to a fetch and its use. */
+export function isKnown(state: TagState): boolean {
+  return !Number.isNaN(state.version)
 }
 
 interface Flight {
@@ -95,7 +102,7 @@ export class TagVersions {
   /** The state of a tag whose version is known here; undefined if it must be fetched. */
   known(tag: string): TagState | undefined {
     const state = this.#states.get(tag)
-    if (state === undefined || Number.isNaN(state.version)) return undefined
+    if (state === undefined || !isKnown(state)) return undefined
     this.#states.delete(tag)
     this.#states.set(tag, state)
     return state
@@ -120,16 +127,46 @@ export class TagVersions {
   merge(tag: string, version: number): boolean {
     const state = this.#states.get(tag)
     if (state === undefined) return false
+    if (version !== Number.POSITIVE_INFINITY) acknowledge(state, version)
     const changed = version === Number.POSITIVE_INFINITY ? doubt(state) : raise(state, version)
     if (changed) this.#onChange()
     return changed
+  }
+
+  /** Takes in an invalidation by this process that has still to reach the second tier. */
+  mergeOwn(tag: string, version: number): void {
+    this.merge(tag, version)
+    const state = this.#states.get(tag)
+    if (state !== undefined) state.own = version
+  }
+
+  /** Whether the second tier has the tag under `version` or a later one, as far as is known here. */
+  vouches(tag: string, version: number): boolean {
+    const state = this.#states.get(tag)
+    return state !== undefined && state.own === 0 && version <= state.version
+  }
+
+  /**
+   * Own invalidations will never reach the second tier, since something that takes their place has: their tags are unknown until
+   * fetched. What an entry says of them must be what the second tier says, or processes disagree about it.
+   *
+   * @param waits whether one of the tag is still to come. O(states)
+   */
+  disown(waits: (tag: string) => boolean): void {
+    let changed = false
+    for (const state of this.#states.values()) {
+      if (state.own === 0 || waits(state.tag)) continue
+      state.own = state.floor = 0
+      changed = doubt(state)
+    }
+    if (changed) this.#onChange()
   }
 
   /** After a gap nothing is known: every state becomes unknown, and fetches under way are made again. O(states). */
   forget(): void {
     for (const state of this.#states.values()) {
       doubt(state)
-      state.floor = 0
+      state.own = state.floor = 0
     }
     this.#onChange()
   }
@@ -215,6 +252,11 @@ function raise(state: State, version: number): boolean {
   return true
 }
 
+/** The second tier knows the tag under this version, and so of whatever was older. */
+function acknowledge(state: State, version: number): void {
+  if (version >= state.own) state.own = 0
+}
+
 function doubt(state: State): boolean {
   state.version = UNKNOWN
   state.doubts++
@@ -226,6 +268,7 @@ function doubt(state: State): boolean {
 function learn(state: State, version: number | undefined): boolean {
   if (state.evicted || version === undefined || !Number.isFinite(version)) return false
   const { version: before } = state
+  acknowledge(state, version)
   state.floor = Math.max(state.floor, version)
   state.version = state.floor
   return state.version > before

@@ -95,6 +95,11 @@ export class ReplayQueue {
     return this.#sets.has(`n${name}`)
   }
 
+  /** Whether an invalidation of the tag waits. */
+  holdsTag(tag: string): boolean {
+    return this.#writes.has(`t${tag}`)
+  }
+
   /** @returns false when there is no room: then it is the deletion of its name that is queued */
   set(write: SetToQueue): boolean {
     const { name, at } = write
@@ -185,11 +190,15 @@ export class ReplayQueue {
     return run
   }
 
+  /** Whether no later change has taken the place of this one. */
+  holds(write: QueuedWrite): boolean {
+    return this.#writes.get(keyOf(write))?.sequence === write.sequence
+  }
+
   /** These changes were made. */
   done(writes: readonly QueuedWrite[]): void {
     for (const write of writes) {
-      const key = keyOf(write)
-      if (this.#writes.get(key)?.sequence === write.sequence) this.#remove(key)
+      if (this.holds(write)) this.#remove(keyOf(write))
     }
   }
 

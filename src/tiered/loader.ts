@@ -434,7 +434,12 @@ export class Loader<V> {
     tags: readonly string[],
     guarded: Guarded,
   ): Promise<{ readonly states: readonly TagState[]; readonly versions: readonly number[] } | undefined> {
-    const known = new Map(guarded.states.map((state, i) => [state.tag, guarded.versions[i] as number]))
+    const known = new Map<string, number>()
+    for (const [i, { tag, version: now }] of guarded.states.entries()) {
+      const version = guarded.versions[i] as number
+      // Not so when either is unknown, or the second tier turned out never to have had that version.
+      if (version <= now) known.set(tag, version)
+    }
     if (known.size === tags.length && tags.every((tag) => known.has(tag))) return guarded
     try {
       const states = await this.#core.tagStates(tags)
@@ -442,8 +447,8 @@ export class Loader<V> {
       const versions: number[] = []
       for (const { tag, version } of states) {
         const before = known.get(tag)
-        // An odd version, however new, was given to a tag of which no invalidation is known.
-        if (before === undefined && version > since && version % 2 !== 1) return undefined
+        // An odd version, however new, was given to a tag of which no invalidation is known; NaN is not known.
+        if (before === undefined && !(version <= since || version % 2 === 1)) return undefined
         versions.push(before ?? version)
       }
       return { states, versions }

@@ -130,10 +130,13 @@ export class Replayer {
         }
         return
       case 'clear': {
-        const { at } = batch[0] as QueuedClear
+        const write = batch[0] as QueuedClear
+        const { at } = write
         const epoch = await changes.run((by) => l2.clear(late(by, at)))
         this.#ownEpoch = at === undefined || epoch <= at.to + 1 ? epoch : undefined
         core.raiseEpoch(epoch)
+        // A later clear stands for invalidations that came after this one.
+        if (this.queue.holds(write)) core.tags.disown((tag) => this.queue.holdsTag(tag))
       }
     }
   }

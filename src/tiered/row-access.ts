@@ -7,6 +7,8 @@
  * second tier is away rows are computed again.
  */
 import { encodeEnvelope } from '../codec/envelope.js'
+import { isKnown } from '../coherence/tag-versions.js'
+import { HitpathError } from '../errors.js'
 import type { L2Store } from '../l2/store.js'
 import type { Core } from './core.js'
 import { closedError } from './guard.js'
@@ -70,6 +72,8 @@ export class RowAccess {
     await this.#start.ready()
     if (core.l2 !== undefined && !(core.linked && core.epochKnown)) await this.#start.readEpoch()
     const states = tags.length === 0 ? [] : await core.tagStates(tags)
+    if (!states.every(isKnown))
+      throw new HitpathError('L2_UNAVAILABLE', 'a gap of the bus made the tags unknown')
     return { epoch: core.epoch, versions: states.map(({ version }) => version) }
   }
 
@@ -95,7 +99,7 @@ export class RowAccess {
   }
 
   /**
-   * Stores rows in one call of the store.
+   * Stores rows in one call of the store; none when the second tier may not have the tags as the stamp says.
    * @param stamp taken before the rows were computed
    * @throws HitpathError what the second tier says
    */
@@ -109,6 +113,7 @@ export class RowAccess {
     core.refuseClosed()
     const l2: L2Store | undefined = core.l2
     if (l2 === undefined || rows.length === 0) return
+    if (!tags.every((tag, i) => core.tags.vouches(tag, stamp.versions[i] as number))) return
     const until = Math.max(0, core.time.now() + ttlMs + core.serverOffset)
     const meta = {
       freshUntil: until,

@@ -7,7 +7,7 @@
  */
 import { encodeEnvelope } from '../codec/envelope.js'
 import type { Token } from '../coherence/generations.js'
-import type { TagState } from '../coherence/tag-versions.js'
+import { isKnown, type TagState } from '../coherence/tag-versions.js'
 import { describe, HitpathError } from '../errors.js'
 import type { CallOptions, L2Store, L2Write, Moment, Written } from '../l2/store.js'
 import { type Core, entryOf } from './core.js'
@@ -20,7 +20,10 @@ import type { Replayer } from './replayer.js'
 import type { Start } from './start.js'
 
 export interface WriteResult {
-  /** The second tier could not be reached: the change stands in the replay queue, and holds in this process until then. */
+  /**
+   * The second tier could not be reached, or a gap of the bus came between: the change stands in the replay queue, and holds in this
+   * process until then.
+   */
   readonly queued: boolean
   /**
    * Of a set only: the second tier could not be reached, and there was no room in the replay queue, or no way to say when the set was
@@ -92,7 +95,8 @@ export class Writer<V> {
     for (const [i, outgoing] of all.entries()) {
       const { named, policy } = outgoing
       const shared = core.l2 !== undefined && policy.l2
-      if (shared && (states === undefined || queue.blocks(named.name))) results[i] = this.#enqueue(outgoing)
+      if (shared && (!areKnown(states, outgoing.tags) || queue.blocks(named.name)))
+        results[i] = this.#enqueue(outgoing)
       else if (shared) direct.push([i, this.#prepare(outgoing, states)])
       else results[i] = this.#stored(this.#prepare(outgoing, states), undefined)
     }
@@ -156,7 +160,7 @@ export class Writer<V> {
       // Were it done after all, sets that follow would be older than it.
       await this.#replayer.changes.settled()
       const stamp = core.evenStamp(core.tags.known(tag)?.version)
-      core.tags.merge(tag, stamp)
+      core.tags.mergeOwn(tag, stamp)
       core.generations.bumpAll()
       this.#replayer.queue.invalidateTag(tag, this.#replayer.changes.moment(stamp))
       this.#replayer.queued()
@@ -242,7 +246,9 @@ export class Writer<V> {
       tags: allKnown ? (known as TagState[]) : [],
       tagVersions: versions,
     })
-    if (core.l2 === undefined || !policy.l2) return { named, policy, entry, token, write: undefined }
+    // Nobody here would see that a tag was invalidated whose state is not known.
+    const kept = allKnown ? policy : { ...policy, l1: false }
+    if (core.l2 === undefined || !policy.l2) return { named, policy: kept, entry, token, write: undefined }
     const offset = core.serverOffset
     const bytes = encodeEnvelope(
       {
@@ -256,8 +262,7 @@ export class Writer<V> {
     )
     return {
       named,
-      // Nobody here would see that a tag was invalidated whose state is not known.
-      policy: allKnown ? policy : { ...policy, l1: false },
+      policy: kept,
       entry,
       token,
       write: { name: named.name, bytes, ttlMs: ttl + policy.grace },
@@ -391,6 +396,10 @@ export class Writer<V> {
       return undefined
     }
   }
+}
+
+function areKnown(states: ReadonlyMap<string, TagState> | undefined, tags: readonly string[]): boolean {
+  return states !== undefined && tags.every((tag) => isKnown(states.get(tag) as TagState))
 }
 
 interface Attempt {

@@ -6,7 +6,7 @@
  *
  * 1. A read gives a value that was written to that key, or nothing.
  * 2. A process sees its own changes at once, acknowledged or queued: no read that begins after the change ended gives what is over.
- *    A queued one comes after what another process wrote if this one had read that before, else if the clocks can tell.
+ *    A queued one, here and in 3, comes after what another process wrote if this one had read that before, else if the clocks can tell.
  * 3. Any other process gives what is over no longer than a bound after the change was acknowledged, or its queue drained: the
  *    message's time while the bus hears (`LINKED_MS`, mostly for the machine), else heartbeat + grace + `whenUnlinked` + the
  *    deadlines of the two calls that a read may make, and not at all once the bus came up after it.
@@ -305,6 +305,13 @@ test('the checker objects', () => {
   const after = write('2', 21.5, { queued: true, settled: 500 })
   expect(check([theirs, late], [[0, '1', 400]])).toEqual([])
   expect(check([theirs, after], [[0, '1', 400]])).toEqual([2])
+  // Nor can a third process tell.
+  const before = write('1', 0, { process: 2 })
+  const soon = write('2', 5, { process: 0, queued: true, settled: 300 })
+  const thirds: [number, string, number][] = [[1, '1', 400]]
+  expect(check([before, soon], thirds)).toEqual([])
+  expect(check([before, { ...soon, start: 21.5, end: 22.5 }], thirds)).toEqual([3])
+  expect(check([before, soon], [[0, '1', 2], ...thirds])).toEqual([3])
   const knew: [number, string, number][] = [
     [0, '1', 2],
     [0, '1', 400],

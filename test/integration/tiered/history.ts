@@ -148,15 +148,16 @@ function judged(
   change: Change,
   firstRead: FirstRead,
 ): Violation | undefined {
+  const own = write.process === change.process
+  // The clocks say which was first when a change is queued by who neither wrote the value nor had read it.
+  const known = own || firstRead(change.process, write.value) < change.start
+  const margin = change.queued && !known ? bounds.marginMs : 0
   if (change.process === read.process) {
-    const own = write.process === read.process
     const over = own ? write.end : write.settled
-    const known = own || firstRead(read.process, write.value) < change.start
-    const margin = change.queued && !known ? bounds.marginMs : 0
     if (!(over + margin < change.start && change.end < read.start)) return undefined
     return { promise: 2, why: `${told(read)}, after its own ${toldChange(change)}; ${toldChange(write)}` }
   }
-  if (!(write.settled < change.start && change.settled < read.start)) return undefined
+  if (!(write.settled + margin < change.start && change.settled < read.start)) return undefined
   const passed = { from: change.settled, to: read.start }
   const stalls = history.stalls[read.process] ?? []
   const elapsed = passed.to - passed.from - within(passed, stalls) - within(passed, history.networkStalls)

@@ -248,3 +248,51 @@ describe('the bound', () => {
     expect(tagsHold([state as TagState], [1])).toBe(false)
   })
 })
+
+describe('an own invalidation that has still to reach the second tier', () => {
+  const OWN = 10
+
+  async function invalidated(): Promise<{ store: Store; tags: TagVersions; states: readonly TagState[] }> {
+    const store = new Store()
+    const tags = new TagVersions({ load: store.load })
+    const states = await tags.fetch(['a', 'b'])
+    tags.mergeOwn('a', OWN)
+    return { store, tags, states }
+  }
+
+  test('holds at once, and is not vouched for', async () => {
+    const { tags, states } = await invalidated()
+    expect(versionsOf(states)).toEqual([OWN, 1])
+    expect([tags.vouches('a', OWN), tags.vouches('b', 1), tags.vouches('b', 2)]).toEqual([false, true, false])
+    tags.merge('a', OWN)
+    expect(tags.vouches('a', OWN)).toBe(true)
+  })
+
+  test('is forgotten when it will never get there, and the others are not', async () => {
+    const { tags, states } = await invalidated()
+    tags.disown(() => false)
+    expect(versionsOf(states)).toEqual([Number.NaN, 1])
+    expect(versionsOf(await tags.fetch(['a', 'b']))).toEqual([1, 1])
+  })
+
+  test('stays while it waits, or once it is known there', async () => {
+    const { tags, states } = await invalidated()
+    tags.disown((tag) => tag === 'a')
+    expect(versionsOf(states)).toEqual([OWN, 1])
+    tags.merge('a', OWN)
+    tags.disown(() => false)
+    expect(versionsOf(states)).toEqual([OWN, 1])
+  })
+
+  test('is not learned from a fetch that was under way', async () => {
+    const store = new Store()
+    const tags = new TagVersions({ load: store.load })
+    store.hold()
+    const fetched = tags.fetch(['a'])
+    await turn()
+    tags.mergeOwn('a', OWN)
+    tags.disown(() => false)
+    store.letGo()
+    expect(versionsOf(await fetched)).toEqual([1])
+  })
+})

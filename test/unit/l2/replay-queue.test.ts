@@ -69,6 +69,20 @@ describe('order', () => {
     expect(drain(queue)).toEqual(['#t', 'sa=2', '-sb'])
   })
 
+  test('a clear under way is told from the one that took its place', () => {
+    const queue = new ReplayQueue({ maxInvalidations: 1 })
+    queue.clear(AT)
+    const [first] = queue.next() as [QueuedWrite]
+    expect(queue.holds(first)).toBe(true)
+    queue.invalidateTag('t', AT)
+    expect([queue.holds(first), queue.holdsTag('t')]).toEqual([false, false])
+    queue.done([first])
+    expect(queue.size).toBe(1)
+    queue.done(queue.next())
+    queue.invalidateTag('t', AT)
+    expect([queue.size, queue.holdsTag('t')]).toEqual([1, true])
+  })
+
   test('a clear makes what came before it needless', () => {
     const queue = new ReplayQueue()
     put(queue, 'sa', '1', 1000, STAMP)

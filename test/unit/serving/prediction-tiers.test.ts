@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { PredictionCache, type PredictionCacheOptions, SharedCache } from '../../../src/index.js'
-import { settled, World } from '../tiered/world.js'
+import { waitFor } from '../../support/wait.js'
+import { deferred, settled, World } from '../tiered/world.js'
 import { batchOf, expected, linearModel } from './linear-model.js'
 
 /** A process: its own first tier and model, the second tier of the world. */
@@ -52,6 +53,29 @@ describe('predictions in two tiers', () => {
       await predictions.predict(batchOf(1), { tags: ['ETH'] })
       expect(linear.seen).toEqual([1])
     }
+  })
+
+  test('rows made under a version of a tag that the second tier never gets are not stored in it', async () => {
+    await using world = new World()
+    const gate = deferred<void>()
+    const [a, b] = [processOf(world), processOf(world)]
+    a.linear.before = () => gate.promise
+    const btc = { tags: ['BTC'] }
+    for (const { l2 } of [a, b]) await l2.set('known', 1, btc)
+    a.store.down()
+    await a.l2.invalidateTag('BTC')
+    await a.l2.clear()
+    const predicted = a.predictions.predict(batchOf(1), btc)
+    await settled()
+    a.store.up()
+    await waitFor('an empty queue', () => a.l2.stats().replaying === 0, { everyMs: 1 })
+    gate.resolve()
+    await predicted
+    await settled()
+    await b.predictions.predict(batchOf(1), btc)
+    await b.l2.set('more', 'm', btc)
+    for (const { l2 } of [a, b]) expect(await l2.get('more')).toBe('m')
+    expect(b.linear.seen).toEqual([1])
   })
 
   test('a tag invalidated in another process, by either cache, is not met again in any tier', async () => {

@@ -1,5 +1,5 @@
 /** Changes whose place among others is hard to tell: made in an outage, by a process that is unsure of the server's clock, or done late. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { waitFor } from '../../support/wait.js'
 import { deferred, FIRST_TIERS, type Process, settled, World } from './world.js'
 
@@ -148,5 +148,120 @@ test.each(['get', 'getMany'] as const)(
     hold.release()
     expect([await slow].flat()).toEqual(['two'])
     expect(await cache.get('key')).toBe('two')
+  },
+)
+
+/** What takes the place of an invalidation in the queue of a process. */
+const REPLACED_BY: Readonly<Record<string, (process: Process) => Promise<unknown>>> = {
+  'a clear': ({ cache }) => cache.clear(),
+  'so many others that they become a clear': ({ cache }) => cache.deleteMany(['1', '2', '3', '4']),
+}
+
+describe.each(Object.keys(REPLACED_BY))('the invalidation of a tag whose place %s takes', (name) => {
+  test.each(FIRST_TIERS)('%s: all agree on what is set under the tag since', async (kind) => {
+    await using world = new World(kind)
+    const a = world.process(OPTIONS)
+    const b = world.process({ ...OPTIONS, replay: { maxEntries: 2 } })
+    const agree = async (key: string, value: string | undefined): Promise<void> => {
+      for (const { cache } of [a, b]) expect(await cache.get(key)).toBe(value)
+    }
+    await b.cache.set('old', 'o', { tags: ['t', 'u'] })
+    await agree('old', 'o')
+    b.store.down()
+    expect(await b.cache.invalidateTag('t')).toEqual({ queued: true })
+    await REPLACED_BY[name]?.(b)
+    world.advance(10)
+    expect(await b.cache.set('queued', 'q', { tags: ['t'] })).toEqual({ queued: true })
+    expect(b.cache.getSync('queued')).toBe('q')
+    b.store.up()
+    await replayed(b)
+    await agree('old', undefined)
+    await b.cache.set('direct', 'd', { tags: ['t'] })
+    await agree('direct', 'd')
+    await agree('queued', 'q')
+    a.store.down()
+    expect(await a.cache.set('late', 'l', { tags: ['t'] })).toEqual({ queued: true })
+    a.store.up()
+    await replayed(a)
+    await agree('late', 'l')
+    await agree('queued', 'q')
+  })
+
+  test.each(FIRST_TIERS)('%s: one that waits behind it stays', async (kind) => {
+    await using world = new World(kind)
+    const b = world.process({ ...OPTIONS, replay: { maxEntries: 2 } })
+    await b.cache.set('old', 'o', { tags: ['t'] })
+    b.store.down()
+    await b.cache.invalidateTag('t')
+    await REPLACED_BY[name]?.(b)
+    world.advance(10)
+    await b.cache.set('key', 'value', { tags: ['t'] })
+    expect(b.cache.getSync('key')).toBe('value')
+    await b.cache.invalidateTag('t')
+    const hold = b.store.hold('deleteMany', 'request')
+    b.store.up()
+    await hold.reached
+    // The clear is done, what came after it is not; who sets something under the tag asks for its version.
+    expect(await b.cache.set('other', 'value', { tags: ['t'] })).toEqual({ queued: true })
+    expect(b.cache.getSync('key')).toBeUndefined()
+    hold.release()
+    await replayed(b)
+    expect(await b.cache.getMany(['key', 'other'])).toEqual([undefined, 'value'])
+  })
+})
+
+test.each(FIRST_TIERS)(
+  '%s: a set for the first tier alone is not given once its tag was invalidated, though nobody could say what its tag was',
+  async (kind) => {
+    await using world = new World(kind)
+    const { cache, store } = world.process(OPTIONS)
+    await cache.get('key')
+    store.down()
+    await cache.set('key', 'value', { tags: ['t'], tier: 'l1' })
+    expect(await cache.invalidateTag('t')).toEqual({ queued: true })
+    expect(cache.getSync('key')).toBeUndefined()
+  },
+)
+
+/** What stores a value under the tag 't', and where its way may be stopped. */
+const STORING: Readonly<
+  Record<
+    string,
+    { readonly hold: 'tagVersions' | 'fences'; store(process: Process, value: number): Promise<unknown> }
+  >
+> = {
+  'a set': { hold: 'tagVersions', store: ({ cache }, value) => cache.set('key', value, { tags: ['t'] }) },
+  'what a factory made': {
+    hold: 'fences',
+    store: ({ cache }, value) => cache.getOrSet('key', () => value, { tags: ['t'] }),
+  },
+  'what a factory of many made': {
+    hold: 'tagVersions',
+    store: ({ cache }, value) => cache.getOrSetMany(['key'], () => [value], { tags: ['t'] }),
+  },
+}
+
+test.each(Object.keys(STORING))(
+  '%s is found by others, whenever its tags became unknown on the way',
+  async (name) => {
+    await using world = new World()
+    const [a, b] = [world.process({ ...OPTIONS, l2Timeout: '1m' }), world.process(OPTIONS)]
+    await b.cache.get('key')
+    const { hold, store } = STORING[name] as (typeof STORING)[string]
+    for (let microtasks = 0; microtasks < 60; microtasks++) {
+      await b.cache.delete('key')
+      world.advance(1)
+      a.bus.mend('reset')
+      const held = a.store.hold(hold, 'reply')
+      const stored = store(a, microtasks)
+      await held.reached
+      await settled()
+      held.release()
+      for (let i = 0; i < microtasks; i++) await Promise.resolve()
+      a.bus.mend('reset')
+      await stored
+      await replayed(a)
+      expect(await b.cache.get('key')).toBe(microtasks)
+    }
   },
 )
