@@ -85,6 +85,11 @@ export class Front {
     this.#aside = quick ? 0 : Number.POSITIVE_INFINITY
   }
 
+  /** Whether it looks and remembers: a front that misses too much stands aside for a while. */
+  get isAwake(): boolean {
+    return this.#aside === 0
+  }
+
   /** The slot of a key's living entry, -1 when that is not known here. */
   lookup(key: string): number {
     const n = key.length

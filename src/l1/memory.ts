@@ -11,14 +11,18 @@ import type { Engine } from './engine.js'
 /** Values that a thread remembers at most. */
 export const MOST_REMEMBERED = 8192
 const SWEPT = 512
+/** Of so many slots a thread's table takes 3 MB. Where there are more, numbers are not worth it. */
+const SMALL_SLOTS = 2 ** 18
 
 export class Memory {
+  /** Whether its table is small enough for values that could be had without it. */
+  readonly isSmall: boolean
   readonly #engine: Engine
   readonly #slots: number
   #values: unknown[] = []
   /** Sequence word a slot, which the native side reads too; 0: nothing here. */
   #seqs: Uint32Array = new Uint32Array(0)
-  /** Slots in the order in which their values came, some more than once. */
+  /** Slots in the order in which they came here, each once; -1 for one whose value was dropped. */
   #ring: Int32Array = new Int32Array(0)
   #next = 0
   #hand = 0
@@ -26,6 +30,7 @@ export class Memory {
   constructor(engine: Engine) {
     this.#engine = engine
     this.#slots = engine.token.slots * engine.token.shards
+    this.isSmall = engine.quick && this.#slots <= SMALL_SLOTS
   }
 
   /** The value of the entry's current version, if the caller knows that it had one here; undefined once forgotten. */
@@ -35,10 +40,12 @@ export class Memory {
 
   keep(slot: number, seq: number, value: unknown): void {
     if (this.#seqs.length === 0) this.#allocate()
-    const at = this.#next++ % this.#ring.length
-    const oldest = this.#ring[at] as number
-    if (oldest >= 0 && oldest !== slot) this.#drop(oldest)
-    this.#ring[at] = slot
+    if (this.#seqs[slot] === 0) {
+      const at = this.#next++ % this.#ring.length
+      const oldest = this.#ring[at] as number
+      if (oldest >= 0) this.#drop(oldest)
+      this.#ring[at] = slot
+    }
     this.#values[slot] = value
     this.#seqs[slot] = seq
   }
@@ -47,9 +54,11 @@ export class Memory {
   sweep(): void {
     const size = Math.min(this.#next, this.#ring.length)
     for (let i = Math.min(SWEPT, size); i > 0; i--) {
-      const slot = this.#ring[this.#hand++ % size] as number
-      if (slot >= 0 && this.#seqs[slot] !== 0 && this.#engine.seqOf(slot) !== this.#seqs[slot])
-        this.#drop(slot)
+      const at = this.#hand++ % size
+      const slot = this.#ring[at] as number
+      if (slot < 0 || this.#engine.seqOf(slot) === this.#seqs[slot]) continue
+      this.#drop(slot)
+      this.#ring[at] = -1
     }
   }
 

@@ -180,8 +180,11 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
     const deadline = doubles[STAGING_DEADLINE / 8] as number
     const tag = words[STAGING_VALUE_TAG / 4] as number
     const delivery = words[STAGING_DELIVERY / 4]
-    if (delivery === DELIVERED) return scalar(tag)
-    if (delivery !== REMEMBERED) {
+    if (delivery === DELIVERED) {
+      const value = scalar(tag)
+      if (!this.#isKept(key)) return value
+      this.#memory.keep(slot, seq, value)
+    } else if (delivery !== REMEMBERED) {
       const value = this.#deliver(key, tag, scope)
       // Too big and changed meanwhile: there is nothing to remember.
       if (value === undefined || words[STAGING_SEQ / 4] !== seq) return value
@@ -197,6 +200,13 @@ export class SharedCache<V = unknown> extends BaseCache<V> {
       }
     }
     return this.#memory.at(slot)
+  }
+
+  /** Whether a number, a boolean or null that was found by this key is remembered: where the next hit will find it without a crossing. */
+  #isKept(key: CacheKey): boolean {
+    return (
+      this.#memory.isSmall && (typeof key === 'string' ? this.#front.isAwake : key instanceof PreparedKey)
+    )
   }
 
   /** Makes the value of the hit that was just found. */

@@ -54,6 +54,7 @@ const FORM = STAGING_VALUE_FORM / 4
 const TAG = STAGING_VALUE_TAG / 4
 
 const smallValues = smallViews(SCRATCH_VALUE)
+const smallBytes = new Uint8Array(scratch.buffer, scratch.byteOffset + SCRATCH_VALUE, SMALL_BYTES)
 const suffix = new Uint32Array(scratch.buffer, scratch.byteOffset + SCRATCH_SUFFIX, MAX_DIMS + 1)
 
 /** A value ready to be staged: all user code has run. */
@@ -181,7 +182,13 @@ function stringBytes(text: string): { readonly tag: number; readonly bytes: Uint
 export function decodeStored(tag: number, bytes: Buffer): unknown {
   if (tag === TAG_NUMBER) return bytes.readDoubleLE()
   if (tag < TAG_LATIN1) return scalar(tag)
-  return decodeCopy(tag, bytes.buffer, bytes.byteOffset, bytes.length)
+  const dtype = tag - TAG_ARRAY
+  // its bits would come as the numbers of a Uint16Array
+  const small = dtype === DTYPE.float16 || bytes.length > SMALL_BYTES ? undefined : smallValues[dtype]
+  if (small === undefined) return decodeCopy(tag, bytes.buffer, bytes.byteOffset, bytes.length)
+  smallBytes.set(bytes)
+  // V8 keeps the elements of such an array in its heap, which takes half of what an ArrayBuffer does
+  return small.slice(0, bytes.length / small.BYTES_PER_ELEMENT)
 }
 
 /** The value of a tag that needs no bytes but a number. */

@@ -15,7 +15,14 @@ import { keepShape } from './shapes.js'
 import type { Receiver } from './store.js'
 
 type Sends = AnyClient['sendCommand']
-type GetClass = new (key: string, text: string, deadlines: Deadlines, receiver: Receiver) => object
+type GetClass = new (
+  key: string,
+  text: string,
+  deadlines: Deadlines,
+  receiver: Receiver,
+) => {
+  reject(error: unknown): void
+}
 
 /** ioredis 5.10 and up tells of its commands here. */
 const TRACED: { readonly hasSubscribers?: boolean } = tracingChannel('ioredis:command')
@@ -37,7 +44,12 @@ export class Gets {
     const text = `*2\r\n$3\r\nget\r\n$${key.length}\r\n${key}\r\n`
     // so that units are bytes; it makes the text flat, which writing it would do else
     if (Buffer.byteLength(text) !== text.length) return false
-    client.sendCommand(new this.#class(key, text, this.#deadlines, receiver))
+    const get = new this.#class(key, text, this.#deadlines, receiver)
+    try {
+      client.sendCommand(get)
+    } catch (error) {
+      get.reject(error)
+    }
     return true
   }
 

@@ -25,6 +25,20 @@ describe.each(KINDS)('a key that a %s answers from memory of its place', (_, mak
     }
   })
 
+  test.each([1.5, -0, Number.NaN, Number.NEGATIVE_INFINITY, true, false, null])(
+    'keeps %s as it is',
+    (value) => {
+      const cache = make()
+      const prepared = cache.key('features:BTC')
+      cache.set('features:BTC', value)
+      for (let i = 0; i < 3000; i++)
+        for (const key of ['features:BTC', prepared])
+          if (!Object.is(cache.get(key), value)) throw new Error(`hit ${i} gave ${String(cache.get(key))}`)
+      const [first, , last] = cache.getMany(['features:BTC', 'features:ETH', prepared])
+      expect([first, last]).toEqual([value, value])
+    },
+  )
+
   test('is missed once it is deleted, cleared or invalidated', () => {
     const cache = make()
     const ways = [
@@ -108,4 +122,47 @@ describe.each(KINDS)('a key that a %s answers from memory of its place', (_, mak
     expect(wrong).toBe(0)
     cache.validate()
   })
+})
+
+test('a number that another handle of a SharedCache replaces is never given again', () => {
+  const cache = SharedCache.create<unknown>({ maxBytes: 2 ** 20 })
+  const other = SharedCache.attach<unknown>(cache.handle)
+  const prepared = cache.key('price:ETHUSDT')
+  for (const next of [1, 2.5, null, true, 'text', 3, Float64Array.of(4), 5]) {
+    other.set('price:BTCUSDT', next)
+    other.set('price:ETHUSDT', next)
+    for (let i = 0; i < 100; i++) {
+      expect(cache.get('price:BTCUSDT')).toEqual(next)
+      expect(cache.get(prepared)).toEqual(next)
+    }
+  }
+  other.delete('price:BTCUSDT')
+  expect(cache.get('price:BTCUSDT')).toBeUndefined()
+  expect(cache.stats().hits).toBe(1600)
+  cache.validate()
+})
+
+test('numbers of a SharedCache that is read at random, and of one with many slots, come back right', () => {
+  for (const maxEntries of [60_000, 400_000]) {
+    const cache = SharedCache.create<number>({ maxBytes: 2 ** 24, maxEntries })
+    const keys = Array.from({ length: 20_000 }, (_, i) => `features:${i}:w060`)
+    for (const [i, key] of keys.entries()) cache.set(key, i)
+    for (let round = 0; round < 3; round++)
+      for (const [i, key] of keys.entries())
+        if (cache.get(key) !== i) throw new Error(`${key} gave ${String(cache.get(key))}`)
+    expect(cache.stats().hits).toBe(60_000)
+    cache.close()
+  }
+})
+
+test('what a thread remembers is not pushed out by new versions of another entry', () => {
+  const cache = SharedCache.create<unknown>({ maxBytes: 2 ** 22 })
+  cache.set('model:weights', new Float64Array(300).fill(1))
+  const view = cache.get('model:weights')
+  const key = cache.key('price:BTCUSDT')
+  for (let price = 0; price < 20_000; price++) {
+    cache.set(key, price)
+    if (cache.get(key) !== price) throw new Error(`${price} gave ${String(cache.get(key))}`)
+  }
+  expect(cache.get('model:weights')).toBe(view)
 })

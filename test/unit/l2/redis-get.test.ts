@@ -75,6 +75,23 @@ describe.each([
     expect(unsent.told).toMatchObject([{ code: 'L2_UNAVAILABLE' }])
   })
 
+  test('tells what a socket throws, once, and keeps no deadline of it', async () => {
+    vi.useFakeTimers()
+    const { client } = clientOf(Redis)
+    const { stream } = client as unknown as { readonly stream: { write(): void } }
+    stream.write = () => {
+      throw new Error('write after end')
+    }
+    const thrown = receiver()
+    const silences = vi.fn()
+    const gets = new Gets(new Deadlines(100, silences, 0))
+    expect(gets.tell(client, 'key', thrown)).toBe(true)
+    expect(thrown.told).toMatchObject([{ code: 'L2_UNAVAILABLE', cause: { message: 'write after end' } }])
+    await vi.advanceTimersByTimeAsync(200)
+    expect(thrown.told).toHaveLength(1)
+    expect(silences).not.toHaveBeenCalled()
+  })
+
   test('ends with the deadline, and what comes later is dropped', async () => {
     vi.useFakeTimers()
     const { client, sent } = clientOf(Redis)
