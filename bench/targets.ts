@@ -431,7 +431,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'hit-ratio-cell',
-    ...value('hit-ratio-cell', 'hitpath', { max: 1 }, { max: 2.3 }),
+    ...value('hit-ratio-cell', 'hitpath', { max: 1 }, { max: 1.2 }),
     why: 'The native policy is the policy that was chosen.',
   },
   {

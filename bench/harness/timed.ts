@@ -71,11 +71,17 @@ async function measure(
   const lanes = new Map<string, Child>()
   try {
     const shared = together ? new Child() : undefined
-    for (const name of names) {
-      const lane = shared ?? new Child()
-      lanes.set(name, lane)
-      await lane.call(LANE, 'open', module, id, name, run.form)
+    for (const name of names) lanes.set(name, shared ?? new Child())
+    const opening = new Map<Child, Promise<unknown>>()
+    for (const [name, lane] of lanes) {
+      // Side by side, since nothing is timed yet; a child takes one call at a time.
+      const before = opening.get(lane) ?? Promise.resolve()
+      opening.set(
+        lane,
+        before.then(() => lane.call(LANE, 'open', module, id, name, run.form)),
+      )
     }
+    await Promise.all(opening.values())
     for (const [name, lane] of lanes) await lane.call(LANE, 'round', name, run.roundMs)
 
     const turns = [...names, undefined]

@@ -8,7 +8,7 @@ export const COLOURS = `
   --none: #8b9098; --original: #d9822b; --hitpath: #1769c2;
   --stage1: #1769c2; --stage2: #8a4fbf; --stage3: #1a936f; --stage4: #d1495b;
   --c1: #d9822b; --c2: #8a4fbf; --c3: #1a936f; --c4: #d1495b; --c5: #6b8e23; --c6: #b8860b; --c7: #c2529a; --c8: #4a6fa5;
-  --met: #1a936f; --noise: #8b9098; --missed: #d1495b; --family: #74b0ea;
+  --met: #1a936f; --noise: #8b9098; --missed: #d1495b; --family: #74b0ea; --family-2: #17a2b8;
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -16,7 +16,7 @@ export const COLOURS = `
     --none: #8f96a1; --original: #f0a04b; --hitpath: #5aa9f8;
     --stage1: #5aa9f8; --stage2: #bf8df0; --stage3: #4fc9a0; --stage4: #f2798a;
     --c1: #f0a04b; --c2: #bf8df0; --c3: #4fc9a0; --c4: #f2798a; --c5: #a3c95a; --c6: #e3b93c; --c7: #e88bc6; --c8: #8fb0e0;
-    --met: #4fc9a0; --noise: #8f96a1; --missed: #f2798a; --family: #2f6fb3;
+    --met: #4fc9a0; --noise: #8f96a1; --missed: #f2798a; --family: #2f6fb3; --family-2: #4cc3d9;
   }
 }
 `

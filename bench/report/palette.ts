@@ -32,11 +32,16 @@ const OTHERS = [
   'var(--c6)',
 ]
 
+/** Other classes and ways of hitpath's own; a plot has two of them at most. */
+const FAMILY = ['var(--family)', 'var(--family-2)']
+
 /** hitpath is blue, the original design orange, what does nothing but hold is grey. Others keep apart as far as they can. */
 export function paletteOf(names: readonly string[]): Palette {
   const taken = new Set<string>()
+  let relatives = 0
   const fixed = names.map((name) => {
-    const found = fixedColour(name)
+    const isRelative = name !== 'hitpath' && name.startsWith('hitpath')
+    const found = isRelative ? FAMILY[relatives++ % FAMILY.length] : fixedColour(name)
     if (found !== undefined) taken.add(found)
     return found
   })
@@ -48,6 +53,5 @@ export function paletteOf(names: readonly string[]): Palette {
 
 function fixedColour(name: string): string | undefined {
   if (name.startsWith('md5')) return 'var(--original)'
-  if (name !== 'hitpath' && name.startsWith('hitpath')) return 'var(--family)'
   return KNOWN[name] ?? KNOWN[name.split(', ')[0] ?? '']
 }

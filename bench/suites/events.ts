@@ -58,7 +58,7 @@ const invalidation: Subject = {
     const wanted = names.filter((name) => run.contenders?.has(name) ?? true)
     const contenders: Record<string, number[]> = Object.fromEntries(wanted.map((name) => [name, []]))
     try {
-      for (let round = 0; round < sized(run.form, 9, 5); round++) {
+      for (let round = 0; round < sized(run.form, 7, 5); round++) {
         for (const [name, rounds] of Object.entries(contenders)) {
           const kind: Kind = name.startsWith('Tiered') ? 'tiered' : 'local'
           const entries = name.endsWith(`${MANY}`) ? MANY : FEW

@@ -249,18 +249,18 @@ const frozen: Subject = {
   ],
   async measure(run: Run): Promise<Answer> {
     const keys = Array.from({ length: HOT }, (_, i) => `h${i}`)
-    const ms = sized(run.form, 2_000, 1_000)
+    const ms = sized(run.form, 2_000, 700)
     return withCaches(1, false, async ([child], server) => {
       await child!.call(module, 'fill', keys)
       await child!.call(module, 'readTail', keys, 1_000)
       const well: number[] = []
       const still: number[] = []
       for (let round = 0; round < 3; round++) {
+        if (round > 0) await sleep(1_500)
         well.push(await child!.call<number>(module, 'readTail', keys, ms))
         server.freeze()
         still.push(await child!.call<number>(module, 'readTail', keys, ms))
         server.thaw()
-        await sleep(1_500)
       }
       return {
         figures: { 'frozen-p999': { contenders: { 'hitpath, frozen': still, 'hitpath, before': well } } },
