@@ -2,8 +2,8 @@
  * Runs the suites, prints their figures beside the targets, and keeps the results as JSON.
  *
  * The full form informs: it exits with 1 only when a contender gave a wrong answer or a subject failed. The CI
- * form is a gate: it also exits with 1, and a sentence, for each gate that is missed; a miss is measured
- * again, twice as long and at most twice, before it counts: a shared machine can be another for a while.
+ * form is a gate: it also exits with 1, and a sentence, for each gate that is missed. A miss is measured again at the
+ * end, twice as long and at most twice, before it counts: a shared machine can be another for a while.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
@@ -46,20 +46,30 @@ async function main(): Promise<void> {
   if (chosen.length === 0)
     return fail(`nothing is called ${options.only.join(' or ')}; --list prints the ids`)
 
-  const outcomes: Outcome[] = []
+  const measured = new Map<Chosen, Outcome>()
   const failures: Failure[] = []
-  for (const [index, each] of chosen.entries()) {
-    const secondsSoFar = Math.round((Date.now() - startedAt.getTime()) / 1_000)
-    say(`[${index + 1}/${chosen.length}, ${secondsSoFar} s] ${each.subject.id}`)
-    try {
-      const outcome = await measureJudged(each, options)
-      if (outcome !== undefined) outcomes.push(outcome)
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      say(`  failed: ${message}`)
-      failures.push({ subject: each.subject.id, message })
+  const measureAll = async (those: readonly Chosen[], lengthening = 1): Promise<void> => {
+    for (const [index, each] of those.entries()) {
+      const secondsSoFar = Math.round((Date.now() - startedAt.getTime()) / 1_000)
+      say(`[${index + 1}/${those.length}, ${secondsSoFar} s] ${each.subject.id}`)
+      try {
+        const outcome = await measureJudged(each, options, lengthening)
+        if (outcome !== undefined) measured.set(each, outcome)
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error)
+        say(`  failed: ${message}`)
+        failures.push({ subject: each.subject.id, message })
+      }
     }
   }
+  await measureAll(chosen)
+  for (let again = 0; again < REPETITIONS && options.form === 'ci'; again++) {
+    const doubtful = chosen.filter((each) => measured.get(each)?.verdicts.some(isDoubtful))
+    if (doubtful.length === 0) break
+    say('\nOf what missed its gate, again and twice as long:')
+    await measureAll(doubtful, 2)
+  }
+  const outcomes = [...measured.values()]
 
   const results = recordOf({ form: options.form, startedAt, root: ROOT, machine, outcomes, failures })
   report(results, outcomes)
@@ -77,7 +87,11 @@ async function main(): Promise<void> {
 }
 
 /** Measures a subject and holds it against its targets; undefined when the form has none of them. */
-async function measureJudged({ suite, subject }: Chosen, options: Options): Promise<Outcome | undefined> {
+async function measureJudged(
+  { suite, subject }: Chosen,
+  options: Options,
+  lengthening: number,
+): Promise<Outcome | undefined> {
   const started = Date.now()
   const ownTargets = targets.filter(
     (target) =>
@@ -85,23 +99,18 @@ async function measureJudged({ suite, subject }: Chosen, options: Options): Prom
       (options.form === 'full' || target.gate !== undefined),
   )
   if (options.form === 'ci' && ownTargets.length === 0) return undefined
+  const share = ownTargets.length > 0 ? lengthening : UNJUDGED_SHARE
   const run: Run = {
     form: options.form,
-    rounds: ownTargets.length > 0 ? options.rounds : Math.ceil(options.rounds * UNJUDGED_SHARE),
+    rounds: Math.ceil(options.rounds * share),
     roundMs: options.roundMs,
     contenders: options.form === 'full' ? undefined : contendersOf(ownTargets),
     tracesDir: options.tracesDir,
     quick: options.quick,
     progress: (line) => say(`  ${line}`),
   }
-  let answer = await subject.measure(run)
-  let verdicts = judgeAll(ownTargets, answer, options)
-  const isDoubtful = (verdict: Verdict): boolean => isMissed(verdict) || verdict.ruling === 'noise'
-  for (let again = 0; again < REPETITIONS && options.form === 'ci' && verdicts.some(isDoubtful); again++) {
-    say('  a miss: measuring again, twice as long')
-    answer = await subject.measure({ ...run, rounds: run.rounds * 2 })
-    verdicts = judgeAll(ownTargets, answer, options)
-  }
+  const answer = await subject.measure(run)
+  const verdicts = judgeAll(ownTargets, answer, options)
   if (answer.skipped !== undefined) say(`  skipped: ${answer.skipped}`)
   for (const figure of subject.figures) {
     const measured = answer.figures[figure.id]
@@ -111,6 +120,10 @@ async function measureJudged({ suite, subject }: Chosen, options: Options): Prom
   const durationMs = Date.now() - started
   say(`  ${(durationMs / 1_000).toFixed(1)} s`)
   return { suite: suite.id, subject, answer, verdicts, durationMs }
+}
+
+function isDoubtful(verdict: Verdict): boolean {
+  return isMissed(verdict) || verdict.ruling === 'noise'
 }
 
 function judgeAll(ownTargets: readonly Target[], { figures }: Answer, { form }: Options): readonly Verdict[] {

@@ -4,8 +4,9 @@
  *
  * A target names a figure of a suite, whose rounds it judges, and what of them: the `ratio` of two contenders (the
  * median of round by round ratios), the `difference` of their medians, or the `value` of one. `limit` is
- * what the design asks for. `gate` is where the CI form fails: what is reached today, wider by what a small size and a noisy
- * machine move. It keeps what was won; the target says what is still owed. One without a gate is judged in the full form.
+ * what the design asks for. `gate` is where the CI form fails: what small sizes reach on the worst machine seen, wider by a quarter
+ * or more; a ratio or a count, never a time, which is the machine's. It keeps what was won; the target says what is still owed. One
+ * without a gate is judged in the full form.
  */
 export type Statistic = 'ratio' | 'difference' | 'value'
 
@@ -94,7 +95,7 @@ export const targets: readonly Target[] = [
   // A hit by an ndarray.
   {
     id: 'array-60x5-md5',
-    ...ratio('array-60x5', 'md5 + Map', { max: 0.05 }, { max: 0.08 }),
+    ...ratio('array-60x5', 'md5 + Map', { max: 0.05 }, { max: 0.1 }),
     why: 'The original design hashes the window with md5.',
   },
   {
@@ -104,7 +105,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'array-60x10-md5',
-    ...ratio('array-60x10', 'md5 + Map', { max: 0.05 }, { max: 0.05 }),
+    ...ratio('array-60x10', 'md5 + Map', { max: 0.05 }, { max: 0.08 }),
     why: 'The same for ten features.',
   },
   {
@@ -121,12 +122,12 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'rows-1m',
-    ...ratio('rows-1m', XXHASH_LRU, { max: 0.04 }, { max: 0.15 }),
+    ...ratio('rows-1m', XXHASH_LRU, { max: 0.04 }, { max: 0.2 }),
     why: 'Prefetching hides the misses that a loop in JavaScript takes one by one. The CI form has 200,000 rows.',
   },
   {
     id: 'rows-5kb',
-    ...ratio('rows-5kb', XXHASH_LRU, { max: 0.15 }, { max: 0.25 }),
+    ...ratio('rows-5kb', XXHASH_LRU, { max: 0.15 }, { max: 0.28 }),
     why: 'Large rows are hashed at the speed of memory.',
   },
 
@@ -150,7 +151,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'shared-set',
-    ...ratio('shared-set', 'lmdb', { max: 0.5 }, { max: 0.5 }),
+    ...ratio('shared-set', 'lmdb', { max: 0.5 }, { max: 0.7 }),
     why: 'A lock and a copy instead of a transaction on a tree of pages.',
   },
 
@@ -176,7 +177,7 @@ export const targets: readonly Target[] = [
   // A warm restart.
   {
     id: 'snapshot-restore',
-    ...ratio('snapshot-restore', 'set', { max: 0.2 }, { max: 0.95 }),
+    ...ratio('snapshot-restore', 'set', { max: 0.2 }, { max: 1.2 }),
     why: 'Blocks of records go in by one crossing each, in threads of the pool, where set crosses for every entry.',
   },
   {
@@ -193,8 +194,17 @@ export const targets: readonly Target[] = [
     of: 'hitpath, expiring',
     peer: 'hitpath, idle',
     limit: { max: 2 },
-    gate: { max: 4 },
     why: 'The wheel reclaims with a budget: a storm of expiries must not hold the event loop.',
+  },
+  {
+    id: 'expiry-delay-peer',
+    figure: 'expiry-delay',
+    statistic: 'ratio',
+    of: 'hitpath, expiring',
+    peer: '@isaacs/ttlcache, expiring',
+    limit: { max: 0.1 },
+    gate: { max: 0.3 },
+    why: 'A timer that takes all that is due in one turn is what the wheel is there to avoid.',
   },
   {
     id: 'expiry-delay-local',
@@ -207,7 +217,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'expiry-free',
-    ...value('expiry-free', 'hitpath', { max: 5_000 }, { max: 5_000 }),
+    ...value('expiry-free', 'hitpath', { max: 5_000 }),
     why: 'The budget must still be large enough to give the memory back soon.',
   },
 
@@ -219,7 +229,7 @@ export const targets: readonly Target[] = [
     of: 'two threads',
     peer: 'one thread',
     limit: { min: 1.8 },
-    gate: { min: 1.5 },
+    gate: { min: 1.35 },
     why: 'Readers do not write to shared lines, so they do not wait for one another.',
   },
   {
@@ -229,7 +239,7 @@ export const targets: readonly Target[] = [
     of: 'two threads',
     peer: 'one thread',
     limit: { min: 1.8 },
-    gate: { min: 1.5 },
+    gate: { min: 1.35 },
     why: 'The same when the value is a pinned view.',
   },
 
@@ -272,12 +282,12 @@ export const targets: readonly Target[] = [
   // Two tiers.
   {
     id: 'tiered-sync',
-    ...ratio('tiered-sync', 'LocalCache.get', { max: 1.25 }, { max: 1.4 }),
+    ...ratio('tiered-sync', 'LocalCache.get', { max: 1.25 }, { max: 1.7 }),
     why: 'The second tier must cost a hit of the first nothing but one comparison.',
   },
   {
     id: 'tiered-await-layered',
-    ...ratio('tiered-await', 'layered-loader', { max: 0.9 }, { max: 1.05 }),
+    ...ratio('tiered-await', 'layered-loader', { max: 0.9 }, { max: 1.35 }),
     why: 'layered-loader is the fastest of the tiered peers.',
   },
   {
@@ -287,7 +297,7 @@ export const targets: readonly Target[] = [
     of: 'hitpath getOrSet',
     peer: 'layered-loader',
     limit: { max: 0.9 },
-    gate: { max: 1.1 },
+    gate: { max: 1.35 },
     why: 'Read-through is what most services call.',
   },
   {
@@ -336,8 +346,13 @@ export const targets: readonly Target[] = [
     why: 'Without one, once a process.',
   },
   {
+    id: 'invalidation',
+    ...ratio('invalidation', 'ioredis publish', { max: 4 }, { max: 8 }),
+    why: 'Telling other processes what is gone must not take much more than telling them anything.',
+  },
+  {
     id: 'invalidation-p99',
-    ...value('invalidation-p99', 'hitpath', { max: 5 }, { max: 10 }),
+    ...value('invalidation-p99', 'hitpath', { max: 5 }),
     why: 'How long another process may serve what is gone.',
   },
   {
@@ -347,8 +362,17 @@ export const targets: readonly Target[] = [
     of: 'hitpath, invalidating',
     peer: 'hitpath, idle',
     limit: { max: 1 },
-    gate: { max: 3 },
     why: 'Invalidating a tag is a number, whatever carries it.',
+  },
+  {
+    id: 'tag-block-walk',
+    figure: 'tag-block',
+    statistic: 'ratio',
+    of: 'hitpath, invalidating',
+    peer: 'deleting one by one',
+    limit: { max: 0.2 },
+    gate: { max: 0.5 },
+    why: 'And it must not hold the loop as long as a walk over them would.',
   },
   {
     id: 'frozen-p999',
@@ -482,7 +506,7 @@ function ratio(figure: string, peer: string, limit: Limit, gate?: Limit): Judged
 /** With a Monitor that samples as it does by default, against without. */
 function monitored(figure: string): Judged {
   const of = 'hitpath, monitored'
-  return { figure, statistic: 'ratio', of, peer: 'hitpath', limit: { max: 1.05 }, gate: { max: 1.1 } }
+  return { figure, statistic: 'ratio', of, peer: 'hitpath', limit: { max: 1.05 }, gate: { max: 1.25 } }
 }
 
 function value(figure: string, of: string, limit: Limit, gate?: Limit): Judged {

@@ -98,10 +98,13 @@ const subject = (id: string, title: string, reads: Reads): Subject => ({
   figures: [{ id, title, unit: 'reads/ms' }],
   async measure(run): Promise<Answer> {
     const shared = await scaling(reads, run)
+    const figures = { [id]: { contenders: { 'two threads': shared.two, 'one thread': shared.one } } }
+    // what the machine allows is there to be looked at: no gate judges it
+    if (run.form === 'ci') return { figures }
     const own = await scaling('private Map', run)
     const ceiling = median(own.two.map((two, round) => two / own.one[round]!))
     return {
-      figures: { [id]: { contenders: { 'two threads': shared.two, 'one thread': shared.one } } },
+      figures,
       curves: [
         {
           id: `throughput-by-${id}`,

@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LocalCache, RedisStore, TieredCache } from 'hitpath'
+import { Redis } from 'ioredis'
 import { RedisServer } from '../../test/support/redis.js'
 import { Child } from '../harness/child.js'
 import { type Answer, type Run, type Subject, type Suite, sized } from '../harness/subject.js'
@@ -15,7 +16,13 @@ const CALLS = 1_000
 const TAGGED = 100_000
 const HOT = 1_000
 
+const BARE_CHANNEL = 'bare'
+
 let cache: TieredCache<number>
+let l1: LocalCache<number>
+let bare: Redis
+/** When the bare message about each key came here. */
+const told = new Map<string, number>()
 let calls = 0
 
 const wallMs = (): number => performance.timeOrigin + performance.now()
@@ -23,7 +30,7 @@ const wallMs = (): number => performance.timeOrigin + performance.now()
 // ---- what children do ----
 
 export async function open(port: number, lease: boolean): Promise<void> {
-  const l1 = new LocalCache({ maxEntries: 2 * TAGGED })
+  l1 = new LocalCache({ maxEntries: 2 * TAGGED })
   const l2 = new RedisStore({ host: '127.0.0.1', port })
   cache = new TieredCache<number>({
     l1,
@@ -57,32 +64,59 @@ export async function fill(keys: readonly string[]): Promise<void> {
   for (const key of keys) await cache.set(key, 1)
 }
 
-/** When each key was gone from this process. Answers once all are. */
-export function watch(keys: readonly string[]): Promise<readonly number[]> {
+/** A connection without a cache: what it takes to tell another process anything. */
+export async function openBare(port: number, listens: boolean): Promise<void> {
+  bare = new Redis(port)
+  if (!listens) return
+  await bare.subscribe(BARE_CHANNEL)
+  bare.on('message', (_, key: string) => told.set(key, wallMs()))
+}
+
+/** For each key a time of the cache, and one of the bare client. */
+interface Moments {
+  readonly cache: readonly number[]
+  readonly bare: readonly number[]
+}
+
+/** When each key was gone from this process, and when the bare message about it came. Answers once all are. */
+export function watch(keys: readonly string[]): Promise<Moments> {
+  told.clear()
   return new Promise((resolve) => {
     const gone = new Map<string, number>()
     const look = (): void => {
       for (const key of keys) if (!gone.has(key) && cache.getSync(key) === undefined) gone.set(key, wallMs())
-      if (gone.size < keys.length) setImmediate(look)
-      else resolve(keys.map((key) => gone.get(key)!))
+      if (gone.size < keys.length || told.size < keys.length) setImmediate(look)
+      else resolve({ cache: keys.map((key) => gone.get(key)!), bare: keys.map((key) => told.get(key)!) })
     }
     look()
   })
 }
 
-/** When each deletion was asked for. */
-export async function removeInTurn(keys: readonly string[]): Promise<readonly number[]> {
-  const asked: number[] = []
+/** When each deletion was asked for, and after it each bare message. */
+export async function removeInTurn(keys: readonly string[]): Promise<Moments> {
+  const moments = { cache: [] as number[], bare: [] as number[] }
   for (const key of keys) {
-    asked.push(wallMs())
+    moments.cache.push(wallMs())
     await cache.delete(key)
     await sleep(2)
+    moments.bare.push(wallMs())
+    await bare.publish(BARE_CHANNEL, key)
+    await sleep(2)
   }
-  return asked
+  return moments
 }
 
-/** The longest turn of the event loop while a tag of many entries is invalidated, and in as long a time without. */
-export async function tagged(): Promise<{ readonly idle: number; readonly busy: number }> {
+interface Tagged {
+  readonly idle: number
+  readonly busy: number
+  readonly walk: number
+}
+
+/**
+ * The longest turn of the event loop while a tag of many entries is invalidated, and in as long a time without; and what it takes
+ * to delete as many entries one by one.
+ */
+export async function tagged(): Promise<Tagged> {
   const entries = Array.from(
     { length: TAGGED },
     (_, i) => [`t${i}`, i, { tags: ['all'], tier: 'l1' }] as const,
@@ -97,7 +131,10 @@ export async function tagged(): Promise<{ readonly idle: number; readonly busy: 
     await sleep(50)
   })
   if (cache.getSync('t5') !== undefined) throw new Error('the tag was not invalidated')
-  return { idle, busy }
+  for (const [key, value] of entries) l1.set(key, value)
+  const began = performance.now()
+  for (const [key] of entries) l1.delete(key)
+  return { idle, busy, walk: performance.now() - began }
 }
 
 async function longestTurn(work: () => Promise<unknown>): Promise<number> {
@@ -193,22 +230,34 @@ const stampedes: Subject = {
 
 const invalidation: Subject = {
   id: 'tiers-invalidation',
-  figures: [{ id: 'invalidation-p99', title: 'from delete() to gone in another process, p99', unit: 'ms' }],
+  figures: [
+    { id: 'invalidation', title: 'from delete() to gone in another process, median', unit: 'ms' },
+    { id: 'invalidation-p99', title: 'from delete() to gone in another process, p99', unit: 'ms' },
+  ],
   async measure(run: Run): Promise<Answer> {
-    const keys = Array.from({ length: sized(run.form, 1_000, 300) }, (_, i) => `k${i}`)
-    return withCaches(2, false, async ([writer, reader]) => {
-      const p99: number[] = []
-      for (let round = 0; round < sized(run.form, 5, 3); round++) {
+    const keys = Array.from({ length: sized(run.form, 1_000, 150) }, (_, i) => `k${i}`)
+    return withCaches(2, false, async ([writer, reader], server) => {
+      await writer!.call(module, 'openBare', server.port, false)
+      await reader!.call(module, 'openBare', server.port, true)
+      const halves: Record<string, number[]> = { hitpath: [], 'ioredis publish': [] }
+      const tails: Record<string, number[]> = { hitpath: [], 'ioredis publish': [] }
+      for (let round = 0; round < 3; round++) {
         await writer!.call(module, 'fill', keys)
         const held = await reader!.call<number>(module, 'hold', keys)
         if (held !== keys.length) throw new Error(`the reader holds ${held} of ${keys.length} keys`)
-        const watched = reader!.call<readonly number[]>(module, 'watch', keys)
-        const asked = await writer!.call<readonly number[]>(module, 'removeInTurn', keys)
-        const gone = await watched
-        const delays = gone.map((at, i) => at - asked[i]!).sort((a, b) => a - b)
-        p99.push(delays[Math.floor(delays.length * 0.99)]!)
+        const watched = reader!.call<Moments>(module, 'watch', keys)
+        const asked = await writer!.call<Moments>(module, 'removeInTurn', keys)
+        const seen = await watched
+        for (const [name, which] of [
+          ['hitpath', 'cache'],
+          ['ioredis publish', 'bare'],
+        ] as const) {
+          const delays = seen[which].map((at, i) => at - asked[which][i]!).sort((a, b) => a - b)
+          halves[name]!.push(delays[Math.floor(delays.length * 0.5)]!)
+          tails[name]!.push(delays[Math.floor(delays.length * 0.99)]!)
+        }
       }
-      return { figures: { 'invalidation-p99': { contenders: { hitpath: p99 } } } }
+      return { figures: { invalidation: { contenders: halves }, 'invalidation-p99': { contenders: tails } } }
     })
   },
 }
@@ -218,7 +267,7 @@ const tagBlock: Subject = {
   figures: [
     {
       id: 'tag-block',
-      title: `longest turn while a tag of ${TAGGED} entries is invalidated, above idle`,
+      title: `longest turn while a tag of ${TAGGED} entries is invalidated`,
       unit: 'ms',
     },
   ],
@@ -226,14 +275,15 @@ const tagBlock: Subject = {
     return withCaches(1, false, async ([child]) => {
       const busy: number[] = []
       const idle: number[] = []
+      const walk: number[] = []
       for (let round = 0; round < sized(run.form, 5, 3); round++) {
-        const turns = await child!.call<{ idle: number; busy: number }>(module, 'tagged')
+        const turns = await child!.call<Tagged>(module, 'tagged')
         busy.push(turns.busy)
         idle.push(turns.idle)
+        walk.push(turns.walk)
       }
-      return {
-        figures: { 'tag-block': { contenders: { 'hitpath, invalidating': busy, 'hitpath, idle': idle } } },
-      }
+      const contenders = { 'hitpath, invalidating': busy, 'hitpath, idle': idle, 'deleting one by one': walk }
+      return { figures: { 'tag-block': { contenders } } }
     })
   },
 }
@@ -249,10 +299,10 @@ const frozen: Subject = {
   ],
   async measure(run: Run): Promise<Answer> {
     const keys = Array.from({ length: HOT }, (_, i) => `h${i}`)
-    const ms = sized(run.form, 2_000, 700)
+    const ms = sized(run.form, 2_000, 400)
     return withCaches(1, false, async ([child], server) => {
       await child!.call(module, 'fill', keys)
-      await child!.call(module, 'readTail', keys, 1_000)
+      await child!.call(module, 'readTail', keys, sized(run.form, 1_000, 400))
       const well: number[] = []
       const still: number[] = []
       for (let round = 0; round < 3; round++) {
