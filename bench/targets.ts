@@ -332,7 +332,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'l2-get-tiered',
-    ...ratio('l2-get-tiered', 'ioredis getBuffer', { max: 1.15 }, { max: 1.9 }),
+    ...ratio('l2-get-tiered', 'ioredis getBuffer', { max: 1.15 }, { max: 2.2 }),
     why: 'The same through the tiers: circuit, deadline, envelope, epoch and decoding.',
   },
   {

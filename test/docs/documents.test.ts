@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { digest, LocalCache, SharedCache } from 'hitpath'
 import { describe, expect, test } from 'vitest'
 import { DTYPE } from '../../src/key/dtype.js'
+import { requirePython, runPython } from '../support/python.js'
 import { anchorsOf, blocksOf, DOCUMENTS, linksOf, nameOf, ROOT, textOf } from './documents.js'
 
 describe('links and names', () => {
@@ -76,9 +77,9 @@ describe('TypeScript', () => {
 
 describe('the digest', () => {
   const text = textOf('src/key/DIGEST.md')
-  const python = pythonWithXxhash()
 
-  test.skipIf(python === undefined)('the lines of Python give it (skipped: no python3 with xxhash)', () => {
+  test('the lines of Python give it', () => {
+    requirePython()
     const lines = blocksOf('python').find(({ document }) => document === 'src/key/DIGEST.md')?.code ?? ''
     const script = [
       'import array, struct, xxhash',
@@ -88,8 +89,9 @@ describe('the digest', () => {
       `a, code = Array(), ${DTYPE.float32}`,
       lines.trimEnd().replace(/\n(.*)$/, '\nprint($1)'),
     ].join('\n')
-    const { stdout } = spawnSync(python ?? '', ['-c', script], { encoding: 'utf8' })
-    expect(stdout.trim()).toBe(digest({ data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] }))
+    expect(runPython(['-c', script]).toString().trim()).toBe(
+      digest({ data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] }),
+    )
   })
 
   test('the table of dtypes is that of the code', () => {
@@ -129,9 +131,3 @@ test('what an entry reserves is what the table says', () => {
   expect((regionBytes - arenaBytes) / maxEntries / sharedSaid!).toBeCloseTo(1, 1)
   expect(local.stats().regionBytes / maxEntries / localSaid!).toBeCloseTo(1, 1)
 })
-
-function pythonWithXxhash(): string | undefined {
-  return ['python3', '/usr/bin/python3'].find(
-    (python) => spawnSync(python, ['-c', 'import xxhash'], { stdio: 'ignore' }).status === 0,
-  )
-}

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { decodePayload, type EnvelopeMeta, encodeEnvelope, readHeader } from '../../src/codec/envelope.js'
 import { NdArray } from '../../src/key/ndarray.js'
-import { requirePython, runPeer } from './python.js'
+import { requirePython } from '../support/python.js'
+import { runPeer } from './peer.js'
 import { NDARRAYS, VALUES } from './values.js'
 
 beforeAll(requirePython, 300_000)

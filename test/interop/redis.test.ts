@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodePayload, encodeEnvelope, readHeader } from '../../src/codec/envelope.js'
 import { NdArray } from '../../src/key/ndarray.js'
 import { RedisStore } from '../../src/l2/redis-store.js'
+import { requirePython } from '../support/python.js'
 import { RedisServer } from '../support/redis.js'
-import { requirePython, runPeer } from './python.js'
+import { runPeer } from './peer.js'
 
 const NAMES = ['sfeatures:BTCUSDT', 'sünï', 'n5', 'n0.1', `d${'0f'.repeat(16)}`, 'sa b', 's']
 

@@ -3,9 +3,9 @@
  * names of Redis and Valkey; a root user of a Debian-like machine gets them installed; anyone else reads one line that says what to
  * install.
  */
-import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { installPackages } from './debian.js'
 
 let server: string | undefined
 
@@ -31,16 +31,8 @@ export function onPath(program: string): string | undefined {
 }
 
 function installed(): string {
-  if (process.getuid?.() === 0 && onPath('apt-get') !== undefined) {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    const install = () =>
-      spawnSync('apt-get', ['install', '-y', 'redis-server'], { env, stdio: 'ignore' }).status
-    if (install() !== 0) {
-      spawnSync('apt-get', ['update'], { env, stdio: 'ignore' })
-      install()
-    }
-    const path = onPath('redis-server')
-    if (path !== undefined) return path
-  }
+  installPackages(['redis-server'])
+  const path = onPath('redis-server')
+  if (path !== undefined) return path
   throw new Error('these tests need redis-server or valkey-server on the PATH: apt-get install redis-server')
 }
