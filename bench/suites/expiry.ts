@@ -88,8 +88,9 @@ function keeping(cache: TTLCache<string, Float64Array> | LRUCache<string, Float6
 /** A collection that waits for a helper thread without a core would count as the cache's delay. */
 const FLAGS: readonly string[] = ['--single-threaded-gc']
 
-/** Whose idle runs the storms are compared with; both are measured more than once. */
+/** Whose storms are compared with idle runs, in the full form, and whose are judged, and so repeated. */
 const WITH_IDLE: readonly string[] = ['hitpath', 'hitpath LocalCache']
+const JUDGED: readonly string[] = [...WITH_IDLE, '@isaacs/ttlcache']
 
 export interface Storm {
   readonly entries: number
@@ -257,11 +258,10 @@ async function measure(run: Run): Promise<Answer> {
   const frees: Record<string, number[]> = {}
   const lines: Line[] = []
   for (const name of names) {
-    // A gate is a ratio of storms; the full form compares hitpath with itself, and shows one storm of each peer.
-    const isRepeated = run.form === 'ci' || WITH_IDLE.includes(name)
+    const kinds = run.form === 'full' && WITH_IDLE.includes(name) ? [false, true] : [true]
     let fillMs = sized(run.form, 6_000, 700)
-    for (let round = 0; round < (isRepeated ? 3 : 1); round++) {
-      for (const expires of run.form === 'full' && isRepeated ? [false, true] : [true]) {
+    for (let round = 0; round < (JUDGED.includes(name) ? 3 : 1); round++) {
+      for (const expires of kinds) {
         const weathered = await weatherInChild(name, expires, run.form, fillMs)
         fillMs = weathered.fillMs
         const label = `${name}, ${expires ? 'expiring' : 'idle'}`
