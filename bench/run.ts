@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   for (let again = 0; again < REPETITIONS && options.form === 'ci'; again++) {
     const doubtful = chosen.filter((each) => measured.get(each)?.verdicts.some(isDoubtful))
     if (doubtful.length === 0) break
-    say('\nOf what missed its gate, again and twice as long:')
+    say('\nWhat is beyond its gate, again and twice as long:')
     await measureAll(doubtful, 2)
   }
   const outcomes = [...measured.values()]
@@ -122,6 +122,7 @@ async function measureJudged(
   return { suite: suite.id, subject, answer, verdicts, durationMs }
 }
 
+/** Beyond its gate, be it by less than noise. */
 function isDoubtful(verdict: Verdict): boolean {
   return isMissed(verdict) || verdict.ruling === 'noise'
 }
