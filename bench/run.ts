@@ -54,7 +54,8 @@ async function main(): Promise<void> {
       say(`[${index + 1}/${those.length}, ${secondsSoFar} s] ${each.subject.id}`)
       try {
         const outcome = await measureJudged(each, options, lengthening)
-        if (outcome !== undefined) measured.set(each, outcome)
+        if (outcome === undefined) say('  has no gate: not measured')
+        else measured.set(each, outcome)
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
         say(`  failed: ${message}`)
