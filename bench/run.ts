@@ -54,7 +54,8 @@ async function main(): Promise<void> {
       say(`[${index + 1}/${those.length}, ${secondsSoFar} s] ${each.subject.id}`)
       try {
         const outcome = await measureJudged(each, options, lengthening)
-        if (outcome !== undefined) measured.set(each, outcome)
+        if (outcome === undefined) say('  has no gate: not measured')
+        else measured.set(each, outcome)
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
         say(`  failed: ${message}`)
@@ -66,7 +67,7 @@ async function main(): Promise<void> {
   for (let again = 0; again < REPETITIONS && options.form === 'ci'; again++) {
     const doubtful = chosen.filter((each) => measured.get(each)?.verdicts.some(isDoubtful))
     if (doubtful.length === 0) break
-    say('\nOf what missed its gate, again and twice as long:')
+    say('\nWhat is beyond its gate, again and twice as long:')
     await measureAll(doubtful, 2)
   }
   const outcomes = [...measured.values()]
@@ -122,6 +123,7 @@ async function measureJudged(
   return { suite: suite.id, subject, answer, verdicts, durationMs }
 }
 
+/** Beyond its gate, be it by less than noise. */
 function isDoubtful(verdict: Verdict): boolean {
   return isMissed(verdict) || verdict.ruling === 'noise'
 }

@@ -7,6 +7,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 
 const SCHEMA = 'hitpath-bench/2'
 const BLOCK = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/
@@ -34,6 +35,9 @@ export function renderFigures(results) {
     throw new Error(`expected results of schema ${SCHEMA}; got ${results?.schema}`)
   if (results.form !== 'full')
     throw new Error('expected results of the full form; the CI form is a gate only')
+  const absent = HEADLINE.filter((id) => !results.verdicts.some(({ figure }) => figure === id))
+  if (absent.length > 0)
+    throw new Error(`expected results of a whole run; there is nothing of ${absent.join(', ')}`)
   const rows = results.verdicts
     .map((verdict) => ({ verdict, figure: results.figures.find(({ id }) => id === verdict.figure) }))
     .filter(({ figure }) => figure !== undefined)
@@ -126,10 +130,19 @@ function cell(text) {
 function main() {
   const root = dirname(dirname(fileURLToPath(import.meta.url)))
   const readme = join(root, 'README.md')
-  const check = process.argv.includes('--check')
-  const file =
-    process.argv.slice(2).find((argument) => !argument.startsWith('--')) ??
-    join(root, 'bench', 'results', 'latest.json')
+  let check
+  let files
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { check: { type: 'boolean', default: false } },
+    })
+    check = values.check
+    files = positionals
+  } catch (error) {
+    return fail(error.message)
+  }
+  const file = files[0] ?? join(root, 'bench', 'results', 'latest.json')
   if (!existsSync(file)) return fail(`${relative(process.cwd(), file)} is not there: npm run bench makes it`)
   const before = readFileSync(readme, 'utf8')
   if (!BLOCK.test(before)) return fail('README.md has no <!-- figures --> … <!-- /figures -->')

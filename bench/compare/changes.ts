@@ -18,7 +18,7 @@ export interface Change {
   readonly figure: string
   readonly title: string
   readonly contender: string
-  /** What it is relative to; undefined when absolute rounds are compared. */
+  /** What it is relative to; undefined when absolute rounds are compared, as where one of the two has no such peer. */
   readonly peer?: string
   readonly unit: string
   readonly before: number
@@ -31,14 +31,17 @@ export interface Change {
   readonly direction: Direction
 }
 
-/** Changes of every contender of hitpath in the figures that both results have. */
+/** Changes of every contender of hitpath, by its name or by what a target judges, in the figures that both results have. */
 export function compareResults(before: Results, after: Results): readonly Change[] {
   const later = new Map(after.figures.map((figure) => [figure.id, figure]))
   return before.figures.flatMap((earlier) => {
     const figure = later.get(earlier.id)
     if (figure === undefined) return []
+    const isOurs = (name: string): boolean =>
+      name.startsWith('hitpath') ||
+      before.verdicts.some((verdict) => verdict.figure === earlier.id && verdict.of === name)
     const names = Object.keys(earlier.contenders).filter(
-      (name) => name.startsWith('hitpath') && figure.contenders[name] !== undefined,
+      (name) => isOurs(name) && figure.contenders[name] !== undefined,
     )
     return names.map((name) => changeOf(name, earlier, figure, before))
   })
@@ -46,7 +49,9 @@ export function compareResults(before: Results, after: Results): readonly Change
 
 function changeOf(name: string, earlier: FigureResult, later: FigureResult, results: Results): Change {
   const target = results.verdicts.find(({ figure, of }) => figure === earlier.id && of === name)
-  const peer = target?.statistic === 'ratio' ? target.peer : undefined
+  const wanted = target?.statistic === 'ratio' ? target.peer : undefined
+  const isInBoth = wanted !== undefined && [earlier, later].every(({ contenders }) => wanted in contenders)
+  const peer = isInBoth ? wanted : undefined
   const before = relative(earlier, name, peer)
   const after = relative(later, name, peer)
   const ratio = median(after) / median(before)
@@ -69,8 +74,7 @@ function changeOf(name: string, earlier: FigureResult, later: FigureResult, resu
 
 function relative({ contenders }: FigureResult, name: string, peer: string | undefined): readonly number[] {
   const own = contenders[name]!
-  const others = peer === undefined ? undefined : contenders[peer]
-  return others === undefined ? own : own.map((value, round) => value / others[round]!)
+  return peer === undefined ? own : own.map((value, round) => value / contenders[peer]![round]!)
 }
 
 /** Rounds of two revisions that ran side by side; `again` is the earlier revision in another process. */

@@ -32,9 +32,14 @@ function ofFiles({ sides, only }: CompareOptions): readonly Change[] {
 }
 
 function readResults(file: string): Results {
-  const results = JSON.parse(readFileSync(file, 'utf8')) as Results
-  if (results.schema !== SCHEMA)
-    throw new Error(`${file}: expected results of schema ${SCHEMA}; got ${results.schema}`)
+  let results: Results | null
+  try {
+    results = JSON.parse(readFileSync(file, 'utf8')) as Results | null
+  } catch (error) {
+    throw new Error(`${file} cannot be read: ${(error as Error).message}`, { cause: error })
+  }
+  if (results?.schema !== SCHEMA)
+    throw new Error(`${file}: expected results of schema ${SCHEMA}; got ${results?.schema}`)
   return results
 }
 
@@ -75,7 +80,11 @@ async function timedSubjects(only: readonly string[]): Promise<readonly TimedSub
   return timed
 }
 
-function report(changes: readonly Change[], { failOn }: CompareOptions): void {
+function report(changes: readonly Change[], { failOn, only }: CompareOptions): void {
+  if (changes.length === 0) {
+    const called = only.length > 0 ? ` that is called ${only.join(' or ')}` : ''
+    throw new Error(`the two have no figure of hitpath in common${called}`)
+  }
   for (const line of changeTable(changes)) say(line)
   const count = (direction: string): number =>
     changes.filter((change) => change.direction === direction).length

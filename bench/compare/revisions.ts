@@ -29,7 +29,7 @@ export class Revision {
 
   /** Checks out and builds; leaves nothing behind when it fails. */
   static build(repository: string, name: string, say: (line: string) => void): Revision {
-    const commit = git(repository, 'rev-parse', '--verify', '--short', `${name}^{commit}`)
+    const commit = commitOf(repository, name)
     const folder = mkdtempSync(join(tmpdir(), 'hitpath-compare-'))
     const revision = new Revision(repository, name, commit, join(folder, commit))
     try {
@@ -82,6 +82,14 @@ export class Revision {
   #hasNativeOfHere(): boolean {
     if (!existsSync(join(this.#repository, 'build', 'Release', 'hitpath.node'))) return false
     return git(this.#repository, 'diff', '--name-only', this.commit, '--', ...NATIVE) === ''
+  }
+}
+
+function commitOf(repository: string, name: string): string {
+  try {
+    return git(repository, 'rev-parse', '--verify', '--short', `${name}^{commit}`)
+  } catch (cause) {
+    throw new Error(`${name} is no revision of this repository`, { cause })
   }
 }
 

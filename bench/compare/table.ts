@@ -4,7 +4,6 @@ import { columns } from '../harness/table.js'
 import type { Change } from './changes.js'
 
 export function changeTable(changes: readonly Change[]): readonly string[] {
-  if (changes.length === 0) return ['The two have no figure in common.']
   const head = ['figure', 'of', 'before', 'after', 'change', 'interval', 'noise', '']
   const size = ({ direction, ratio }: Change): number =>
     direction === 'same' || direction === 'unknown' ? 0 : Math.abs(Math.log(ratio))

@@ -109,7 +109,7 @@ export interface VerdictResult extends Target {
   readonly judged?: Limit
   /** Median and middle half of the ratios (differences, values) of rounds. */
   readonly result: Spread
-  /** Below this relative distance from the limit nothing is judged: what the figure's A/A rounds spread over. */
+  /** What is beyond its limit by less than this share of it is neither met nor missed: what the figure's A/A rounds spread over. */
   readonly margin: number
   readonly ruling: Ruling
 }

@@ -69,7 +69,7 @@ function took(ns: number): string {
 /** What the same contender against itself showed over the run. */
 export function noiseLine({ figures, median: middle, worst, worstFigure }: NoiseSummary): string {
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
-  return `Noise, a contender against itself over ${figures} figures: ${percent(middle)} (median), ${percent(worst)} (${worstFigure}); nothing is judged that is nearer to its limit.`
+  return `Noise, a contender against itself over ${figures} ${figures === 1 ? 'figure' : 'figures'}: ${percent(middle)} (median), ${percent(worst)} (${worstFigure}); what is beyond its limit by less than a figure's own is neither met nor missed.`
 }
 
 function between({ low, high }: Spread): string {

@@ -20,10 +20,9 @@ const LATEST = join(RESULTS, 'latest.json')
 await main()
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { endurance: { type: 'string' }, out: { type: 'string' } },
-  })
+  const given = readArguments()
+  if (given === undefined) return
+  const { values, positionals } = given
   const file = positionals[0] ?? LATEST
   const results = read(file)
   if (results === undefined) return
@@ -34,12 +33,23 @@ async function main(): Promise<void> {
   for (const [name, svg] of await readmePlots(results)) write(join(HERE, 'plots', name), svg)
 }
 
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { endurance: { type: 'string' }, out: { type: 'string' } },
+    })
+  } catch (error) {
+    return fail((error as Error).message)
+  }
+}
+
 function read(file: string): Results | undefined {
   if (!existsSync(file)) return fail(`${file} does not exist: \`npm run bench\` writes it`)
   try {
-    const results = JSON.parse(readFileSync(file, 'utf8')) as Results
-    if (results.schema === SCHEMA) return results
-    return fail(`${file} has schema ${results.schema}; this report reads ${SCHEMA}`)
+    const results = JSON.parse(readFileSync(file, 'utf8')) as Results | null
+    if (results?.schema === SCHEMA) return results
+    return fail(`${file} has schema ${results?.schema}; this report reads ${SCHEMA}`)
   } catch (error) {
     return fail(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}`)
   }

@@ -10,7 +10,6 @@ const MEMORY = 'bytes-1m'
 /** File by curve. */
 const CURVES: Readonly<Record<string, string>> = {
   'cost-by-entries-built': 'entries.svg',
-  'throughput-by-threads': 'threads.svg',
   'storm-delay': 'storm.svg',
   'hit-ratio-mean': 'hit-ratio.svg',
   'tiers-outage': 'outage.svg',

@@ -8,6 +8,8 @@ export interface Judged {
   readonly which: Case
   /** Medians in ns, fastest first. */
   readonly medians: readonly (readonly [name: string, ns: number])[]
+  /** hitpath's time over that of each other: medians of rounds that ran side by side, so not quite that of the medians. */
+  readonly ratios: Readonly<Record<string, number>>
   readonly hitpathNs: number
   /** The fastest of the other caches, a bare Map aside. Undefined when there is none. */
   readonly rival: { readonly name: string; readonly ratio: number } | undefined
@@ -23,13 +25,19 @@ export function judged({ which, rounds, noise }: Outcome): Judged {
   const own = rounds.get('hitpath') ?? []
   const medians = [...rounds].map(([name, each]) => [name, median(each)] as const).sort((a, b) => a[1] - b[1])
   const [rivalName] = medians.find(([name]) => name !== 'hitpath' && name !== FLOOR) ?? []
-  const ratio = median(own.map((ns, i) => ns / (rounds.get(rivalName ?? '')?.[i] ?? Number.NaN)))
+  const ratios = Object.fromEntries(
+    [...rounds]
+      .filter(([name]) => name !== 'hitpath')
+      .map(([name, each]) => [name, median(own.map((ns, i) => ns / (each[i] ?? Number.NaN)))]),
+  )
+  const ratio = ratios[rivalName ?? ''] ?? Number.NaN
   const spread = median(noise.map((each) => Math.abs(each - 1)))
   const margin = Math.max(WORTH, spread)
   const verdict = ratio < 1 - margin ? 'pays' : ratio > 1 + margin ? 'costs' : 'same'
   return {
     which,
     medians,
+    ratios,
     hitpathNs: median(own),
     rival: rivalName === undefined ? undefined : { name: rivalName, ratio },
     noise: spread,
@@ -55,13 +63,15 @@ const OTHERWISE: Readonly<Record<Case, string>> = {
 export function sentence({ which, hitpathNs, rival, verdict }: Judged): string {
   const what = SUBJECT[which]
   if (rival === undefined || verdict === 'alone')
-    return `${what}: ${nsText(hitpathNs)} in hitpath; no other cache is installed here to compare with.`
+    return `${what}: ${nsText(hitpathNs)} in hitpath; there is nothing here to compare it with.`
   const how = which === 'array' ? `md5 and ${rival.name}` : rival.name
   const saved = durationText(10 * (hitpathNs / rival.ratio - hitpathNs))
   switch (verdict) {
     case 'pays':
       return `${what}: hitpath takes ${rival.ratio.toFixed(2)} of the time of ${how}, the fastest other. It pays: ${saved} less for ten million of them.`
     case 'same':
+      if (Math.abs(rival.ratio - 1) > WORTH)
+        return `${what}: hitpath takes ${rival.ratio.toFixed(2)} of the time of ${how}, which says nothing here: hitpath differs as much from itself.`
       return `${what}: no difference that matters to ${how} (${rival.ratio.toFixed(2)}).`
     case 'costs':
       return `${what}: ${how} is faster, hitpath takes ${rival.ratio.toFixed(2)} of its time. ${OTHERWISE[which]}`.trim()

@@ -53,6 +53,10 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
   const given = parseOptions(OPTIONS, args)
   const limits = limitsOf(given.limit)
   const modules = modulesFor(given.peer)
+  if (limits.size > 0 && [...modules.keys()].every((name) => name === 'hitpath' || name === FLOOR))
+    throw new UsageError(
+      '--limit compares with another cache than a bare Map: none is installed in this folder, or named by --peer',
+    )
   const plan = planOf(given, modules.size)
   const { kind: engine, failures } = await loadedEngine()
   if (engine === 'none') throw new HitpathError('NATIVE_LOAD', failures.join('\n'))
@@ -121,7 +125,7 @@ function complain(results: readonly Judged[], limits: Limits, terminal: Terminal
   for (const { which, rival } of missed) {
     const found =
       rival === undefined
-        ? 'no other cache is installed here to compare with'
+        ? 'there is nothing here to compare it with'
         : `it takes ${rival.ratio.toFixed(2)} of the time of ${rival.name}`
     terminal.err(`${which}: ${found}; the limit is ${limits.get(which)}\n`)
   }
@@ -149,11 +153,11 @@ function noiseLine(results: readonly Judged[]): string {
 
 function table(names: readonly string[], results: readonly Judged[]): string[][] {
   const head = ['', ...names]
-  const rows = results.map(({ which, medians, hitpathNs }) => {
+  const rows = results.map(({ which, medians, ratios }) => {
     const cells = names.map((name) => {
       const ns = medians.find(([each]) => each === name)?.[1]
       if (ns === undefined) return '-'
-      return name === 'hitpath' ? nsText(ns) : `${nsText(ns)} (${(hitpathNs / ns).toFixed(2)})`
+      return name === 'hitpath' ? nsText(ns) : `${nsText(ns)} (${ratios[name]?.toFixed(2)})`
     })
     return [TITLES[which], ...cells]
   })

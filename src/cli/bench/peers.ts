@@ -38,11 +38,16 @@ const MAKE: Readonly<Record<string, Make>> = {
       setArray: (array, value) => cache.set(array, value),
     }
   },
-  'lru-cache': ({ LRUCache }, max) => new (LRUCache as Class)({ max, ttl: TTL_MS }),
+  // up to 7 the class is the module, up to 6 its ttl is called maxAge
+  'lru-cache': ({ LRUCache, default: before8 }, max) =>
+    LRUCache === undefined
+      ? new (before8 as Class)({ max, ttl: TTL_MS, maxAge: TTL_MS })
+      : new (LRUCache as Class)({ max, ttl: TTL_MS }),
   '@isaacs/ttlcache': (module, max) =>
     new ((module['TTLCache'] ?? module['default']) as Class)({ max, ttl: TTL_MS }),
   'quick-lru': (module, maxSize) => new (module['default'] as Class)({ maxSize, maxAge: TTL_MS }),
-  'tiny-lru': ({ lru }, max) => (lru as (max: number, ttl: number) => Contestant)(max, TTL_MS),
+  'tiny-lru': (module, max) =>
+    ((module['lru'] ?? module['default']) as (max: number, ttl: number) => Contestant)(max, TTL_MS),
   'lru.min': ({ createLRU }, max) => (createLRU as (options: unknown) => Contestant)({ max }),
   'node-cache': (module) => {
     const cache = new (module['default'] as Class)({

@@ -29,8 +29,8 @@ export function surveyText(view: SurveyView, paint: Paint): string {
 
 /** What was seen, and of how much. */
 function extent({ walk, keys, census, interrupted, limit, namespace, masters }: SurveyView): string {
-  const read = namespace === undefined ? 'none read' : `${countText(census.read)} entries read`
-  const seen = `${countText(keys)} keys seen${masters > 1 ? ` on ${masters} masters` : ''}, ${read}`
+  const read = namespace === undefined ? '' : `, ${countText(census.read)} entries read`
+  const seen = `${countText(keys)} keys seen${masters > 1 ? ` on ${masters} masters` : ''}${read}`
   if (walk.complete) return `${seen}: all of them${census.large > 0 ? ` but ${census.large} large ones` : ''}`
   const why = interrupted ? 'interrupted' : `--limit ${limit}`
   if (walk.share === undefined || walk.share === 0) return `${seen}: a sample (${why})`

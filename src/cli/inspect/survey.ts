@@ -70,6 +70,7 @@ export async function survey(connection: Connection, options: SurveyOptions): Pr
   const perNode = Math.ceil(limit / nodes.length)
   const taken = new Map<Node, number>()
   let keys = 0
+  let isCut = false
   const walked = await walk(nodes, {
     pattern: keysPattern(prefix, namespace, true, match === undefined ? undefined : scanGlob(match)),
     signal,
@@ -77,7 +78,10 @@ export async function survey(connection: Connection, options: SurveyOptions): Pr
       const before = taken.get(node) ?? 0
       keys += found.length
       const mine = sorted(found, options, census)
-      const entries = mine.filter(({ parts }) => parts.kind === 'entry').slice(0, perNode - before)
+      const met = mine.filter(({ parts }) => parts.kind === 'entry')
+      const entries = met.slice(0, perNode - before)
+      // the limit may fall into the last step of the walk
+      if (namespace !== undefined && entries.length < met.length) isCut = true
       const count = before + (namespace === undefined ? mine.length : entries.length)
       taken.set(node, count)
       if (namespace !== undefined) await readers.get(node)?.readEntries(entries)
@@ -88,7 +92,7 @@ export async function survey(connection: Connection, options: SurveyOptions): Pr
   const [first] = readers.values()
   return {
     census,
-    walk: walked,
+    walk: { ...walked, complete: walked.complete && !isCut },
     keys,
     interrupted: signal.aborted,
     states: await statesOf(census, clock, options.versions),

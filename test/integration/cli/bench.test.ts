@@ -96,7 +96,7 @@ describe('npx hitpath bench', () => {
 
       expect(code).toBe(0)
       expect(out).toContain('lru-cache is left out, it fails: of another \\u001b[31mage')
-      expect(out).toContain('no other cache is installed here')
+      expect(out).toContain('there is nothing here to compare it with')
     } finally {
       rmSync(folder, { recursive: true })
     }
@@ -130,6 +130,7 @@ describe('npx hitpath bench', () => {
       ['--window', '5by5'],
       ['--entries', '3'],
       ['--limit', 'hit=0.5'],
+      ['--limit', 'array=0.5', '--peer', 'Map'],
     ]
     for (const args of wrong) {
       const { code, err } = await hitpath('bench', ...args)

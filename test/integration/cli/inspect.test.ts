@@ -53,6 +53,8 @@ test('without a namespace it lists those that there are, and reads no value', as
   expect(counts).toEqual({ prices: 52, 'prices:predictions': 5 })
   expect(said.walk.complete).toBe(true)
   expect(said.entries).toBeUndefined()
+  const { out } = await inspect([])
+  expect(out).toMatch(/^ {2}\d+ keys seen: all of them$/m)
 })
 
 test('a namespace with those within it: kinds, types, tags, times', async () => {
@@ -83,9 +85,15 @@ test('a glob takes the string keys that match', async () => {
 
 test('a limit makes a sample, and the output says of how much', async () => {
   const { out } = await inspect(['--namespace', 'prices', '--limit', '5'])
-  expect(out).toMatch(/5 entries read/)
+  expect(out).toMatch(/5 entries read: a sample \(--limit 5\)/)
   const said = await json('--namespace', 'prices', '--limit', '5')
   expect(said.entries.read).toBe(5)
+  expect(said.walk.complete).toBe(false)
+})
+
+test('a limit that leaves nothing out makes none', async () => {
+  const { out } = await inspect(['--namespace', 'prices', '--limit', '57'])
+  expect(out).toContain('57 entries read: all of them')
 })
 
 test('as text', async () => {

@@ -1,4 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, test } from 'vitest'
 import { medianInterval, ratioOfMedians } from '../../../bench/compare/bootstrap.js'
 import { comparePaired, compareResults, differencesOfSetting } from '../../../bench/compare/changes.js'
 import { readCompareOptions } from '../../../bench/compare/options.js'
@@ -83,6 +88,32 @@ describe('two results', () => {
     expect(change!.direction).toBe('same')
   })
 
+  test('differ in what a target judges under another name, where more may be better', () => {
+    const threads = (two: number): Results => {
+      const all = results(rounds(two), rounds(100))
+      const [figure, verdict] = [all.figures[0]!, all.verdicts[0]!]
+      const contenders = { 'two threads': rounds(two), peer: rounds(100) }
+      return {
+        ...all,
+        figures: [{ ...figure, contenders }],
+        verdicts: [{ ...verdict, of: 'two threads', limit: { min: 1.8 } }],
+      }
+    }
+    const [change, ...others] = compareResults(threads(190), threads(150))
+    expect(change).toMatchObject({ contender: 'two threads', peer: 'peer', direction: 'worse' })
+    expect(others).toEqual([])
+  })
+
+  test('are compared as they are when one of them has no such peer', () => {
+    const alone = results(rounds(50), rounds(100))
+    const [figure] = alone.figures
+    const after = { ...alone, figures: [{ ...figure!, contenders: { hitpath: rounds(50) } }] }
+    for (const [change] of [compareResults(alone, after), compareResults(after, alone)]) {
+      expect(change).toMatchObject({ unit: 'ns', ratio: 1, direction: 'same' })
+      expect(change!.peer).toBeUndefined()
+    }
+  })
+
   test('cannot be told apart by two rounds', () => {
     const [change] = compareResults(results([50, 50], [100, 100]), results([90, 90], [100, 100]))
     expect(change!.direction).toBe('unknown')
@@ -120,7 +151,6 @@ test('the table puts the largest change first', () => {
   const lines = changeTable([same, worse!])
   expect(lines[1]).toContain('WORSE')
   expect(lines[1]).toContain('hitpath / peer')
-  expect(changeTable([])).toEqual(['The two have no figure in common.'])
 })
 
 describe('the command line', () => {
@@ -139,5 +169,50 @@ describe('the command line', () => {
   test('explains what it does not understand', () => {
     expect(() => readCompareOptions(['a.json'])).toThrow('two files or two revisions are compared; got 1')
     expect(() => readCompareOptions(['a', 'b', '--fail-on', 'luck'])).toThrow('--fail-on must be one of')
+  })
+})
+
+describe('the program', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hitpath-compare-test-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  const compare = (...args: readonly string[]) => {
+    const program = fileURLToPath(new URL('../../../bench/compare/main.ts', import.meta.url))
+    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program, ...args], {
+      encoding: 'utf8',
+    })
+    return [status, stderr.trim()]
+  }
+  const good = file('good.json', JSON.stringify(results(rounds(50), rounds(100))))
+
+  test('names the file that holds no results', () => {
+    const cut = file('cut.json', '{')
+    expect(compare(cut, good)[1]).toContain(`${cut} cannot be read: `)
+    const nothing = file('null.json', 'null')
+    expect(compare(good, nothing)).toEqual([
+      1,
+      `${nothing}: expected results of schema ${SCHEMA}; got undefined`,
+    ])
+  })
+
+  test('does not pass for having compared nothing', () => {
+    const asked = ['--only', 'set', '--fail-on', 'worse']
+    expect(compare(good, good, ...asked)).toEqual([
+      1,
+      'the two have no figure of hitpath in common that is called set',
+    ])
+    expect(compare(good, good)).toEqual([0, ''])
+  })
+
+  test('names what is no revision', () => {
+    const sides = ['--revisions', 'no-such-revision', 'HEAD']
+    expect(compare(...sides, '--only', 'get-prepared-1k')).toEqual([
+      1,
+      'no-such-revision is no revision of this repository',
+    ])
   })
 })

@@ -39,11 +39,16 @@ describe('the advice of hitpath bench', () => {
 
     expect(found.noise).toBeCloseTo(0.3)
     expect(found.verdict).toBe('same')
+    expect(sentence(found)).toContain('0.75 of the time of a, which says nothing here')
+    expect(sentence(compared([95, 95, 95], { a: [100, 100, 100] }))).toContain('no difference that matters')
   })
 
   it('compares rounds that ran side by side', () => {
     // a machine that becomes ten times slower slows both
     expect(compared([50, 500, 50], { a: [100, 1000, 100] }).rival?.ratio).toBe(0.5)
+    const uneven = compared([50, 90, 50], { a: [100, 100, 200], Map: [10, 10, 10] })
+    expect(uneven.ratios).toEqual({ a: 0.5, Map: 5 })
+    expect(uneven.rival?.ratio).toBe(uneven.ratios['a'])
   })
 
   it('has a conclusion for what pays, what does not, and what stands alone', () => {
@@ -56,7 +61,7 @@ describe('the advice of hitpath bench', () => {
     expect(conclusion([costs, same])).toContain('does not pay')
     expect(conclusion([pays, costs])).toContain('depends')
     expect(conclusion([alone, alone])).toContain('Install')
-    expect(sentence(alone)).toContain('no other cache')
+    expect(sentence(alone)).toContain('nothing here to compare it with')
   })
 
   it('shows times as a person reads them', () => {

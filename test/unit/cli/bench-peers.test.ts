@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { contestant } from '../../../src/cli/bench/peers.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'hitpath-peers-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** A release of a peer that says how it was made. */
+function release(name: string, code: string): string {
+  const file = join(folder, `${name}.cjs`)
+  writeFileSync(file, code)
+  return file
+}
+
+describe('the peers of hitpath bench', () => {
+  it('are made of old releases as well, whose module is the cache itself', async () => {
+    const lru6 = release('lru6', 'module.exports = class { constructor(given) { this.given = given } }')
+    const tiny8 = release('tiny8', 'module.exports = (max, ttl) => ({ given: { max, ttl } })')
+
+    expect(await contestant('lru-cache', lru6, 5)).toMatchObject({ given: { max: 5, maxAge: 3_600_000 } })
+    expect(await contestant('tiny-lru', tiny8, 5)).toMatchObject({ given: { max: 5, ttl: 3_600_000 } })
+  })
+
+  it('are made of new ones by the name that these export', async () => {
+    const lru11 = release('lru11', 'exports.LRUCache = class { constructor(given) { this.given = given } }')
+
+    expect(await contestant('lru-cache', lru11, 5)).toEqual({ given: { max: 5, ttl: 3_600_000 } })
+  })
+})
