@@ -15,7 +15,7 @@ import { describeMachine } from './harness/machine.js'
 import { type Options, readOptions, USAGE } from './harness/options.js'
 import { type Failure, type Outcome, recordOf } from './harness/record.js'
 import type { Results } from './harness/results.js'
-import type { Answer, Run, Suite } from './harness/subject.js'
+import type { Answer, Run, Subject, Suite } from './harness/subject.js'
 import { contenderTable, noiseLine, verdictTable } from './harness/table.js'
 import { type Target, targets } from './targets.js'
 
@@ -26,6 +26,10 @@ const UNJUDGED_SHARE = 0.4
 /** Of a subject that missed a gate. */
 const REPETITIONS = 2
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // whoever reads the lines may stop before the last; the results are kept all the same
+  if (error.code !== 'EPIPE') throw error
+})
 await main()
 
 async function main(): Promise<void> {
@@ -42,9 +46,12 @@ async function main(): Promise<void> {
   say(
     `${machine.cpu}, ${machine.cores} cores, load ${machine.load.toFixed(2)}; Node ${process.versions.node}`,
   )
-  const chosen = choose(suites, options.only)
-  if (chosen.length === 0)
-    return fail(`nothing is called ${options.only.join(' or ')}; --list prints the ids`)
+  const named = choose(suites, options.only)
+  if (named.length === 0) return fail(`nothing is called ${options.only.join(' or ')}; --list prints the ids`)
+  const chosen = named.filter(
+    ({ subject }) => options.form === 'full' || targetsOf(subject, options).length > 0,
+  )
+  if (chosen.length === 0) return fail(`no gate judges ${options.only.join(' or ')}: nothing to measure`)
 
   const measured = new Map<Chosen, Outcome>()
   const failures: Failure[] = []
@@ -53,9 +60,7 @@ async function main(): Promise<void> {
       const secondsSoFar = Math.round((Date.now() - startedAt.getTime()) / 1_000)
       say(`[${index + 1}/${those.length}, ${secondsSoFar} s] ${each.subject.id}`)
       try {
-        const outcome = await measureJudged(each, options, lengthening)
-        if (outcome === undefined) say('  has no gate: not measured')
-        else measured.set(each, outcome)
+        measured.set(each, await measureJudged(each, options, lengthening))
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
         say(`  failed: ${message}`)
@@ -87,19 +92,21 @@ async function main(): Promise<void> {
   }
 }
 
-/** Measures a subject and holds it against its targets; undefined when the form has none of them. */
+/** The targets by which the form judges a subject. */
+function targetsOf({ figures }: Subject, { form }: Options): readonly Target[] {
+  return targets.filter(
+    ({ figure, gate }) => figures.some(({ id }) => id === figure) && (form === 'full' || gate !== undefined),
+  )
+}
+
+/** Measures a subject and holds it against its targets. */
 async function measureJudged(
   { suite, subject }: Chosen,
   options: Options,
   lengthening: number,
-): Promise<Outcome | undefined> {
+): Promise<Outcome> {
   const started = Date.now()
-  const ownTargets = targets.filter(
-    (target) =>
-      subject.figures.some(({ id }) => id === target.figure) &&
-      (options.form === 'full' || target.gate !== undefined),
-  )
-  if (options.form === 'ci' && ownTargets.length === 0) return undefined
+  const ownTargets = targetsOf(subject, options)
   const share = ownTargets.length > 0 ? lengthening : UNJUDGED_SHARE
   const run: Run = {
     form: options.form,

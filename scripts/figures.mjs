@@ -35,6 +35,8 @@ export function renderFigures(results) {
     throw new Error(`expected results of schema ${SCHEMA}; got ${results?.schema}`)
   if (results.form !== 'full')
     throw new Error('expected results of the full form; the CI form is a gate only')
+  const failed = (results.failures ?? []).map(({ subject }) => subject)
+  if (failed.length > 0) throw new Error(`expected results of a whole run; ${failed.join(', ')} failed in it`)
   const absent = HEADLINE.filter((id) => !results.verdicts.some(({ figure }) => figure === id))
   if (absent.length > 0)
     throw new Error(`expected results of a whole run; there is nothing of ${absent.join(', ')}`)

@@ -48,7 +48,8 @@ export function compareResults(before: Results, after: Results): readonly Change
 }
 
 function changeOf(name: string, earlier: FigureResult, later: FigureResult, results: Results): Change {
-  const target = results.verdicts.find(({ figure, of }) => figure === earlier.id && of === name)
+  const judged = results.verdicts.filter(({ figure, of }) => figure === earlier.id && of === name)
+  const target = judged.find(({ statistic }) => statistic === 'ratio') ?? judged[0]
   const wanted = target?.statistic === 'ratio' ? target.peer : undefined
   const isInBoth = wanted !== undefined && [earlier, later].every(({ contenders }) => wanted in contenders)
   const peer = isInBoth ? wanted : undefined

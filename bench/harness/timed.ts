@@ -133,7 +133,9 @@ async function oneByOne(
 function paceNotes(repeated: number, uneven: number): readonly string[] {
   if (repeated === 0) return []
   const kept = uneven === 0 ? '' : `, and ${uneven} kept in spite of it`
-  return [`The machine changed its pace: ${repeated} rounds were taken again${kept}.`]
+  return [
+    `The machine changed its pace: ${repeated} ${repeated === 1 ? 'round was' : 'rounds were'} taken again${kept}.`,
+  ]
 }
 
 async function hitRatios(lanes: ReadonlyMap<string, Child>): Promise<readonly string[]> {

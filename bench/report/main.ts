@@ -30,6 +30,9 @@ async function main(): Promise<void> {
   const endurance = values.endurance !== undefined || existsSync(lasting) ? read(lasting) : undefined
   write(values.out ?? join(RESULTS, 'report.html'), await reportPage(results, endurance))
   if (file !== LATEST) return
+  const failed = results.failures.map(({ subject }) => subject)
+  if (failed.length > 0)
+    return fail(`no plots of README.md are drawn from a run in which ${failed.join(', ')} failed`)
   for (const [name, svg] of await readmePlots(results)) write(join(HERE, 'plots', name), svg)
 }
 

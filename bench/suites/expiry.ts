@@ -257,13 +257,13 @@ async function measure(run: Run): Promise<Answer> {
   const walls: Record<string, number[]> = {}
   const frees: Record<string, number[]> = {}
   const lines: Line[] = []
-  for (const name of names) {
-    const kinds = run.form === 'full' && WITH_IDLE.includes(name) ? [false, true] : [true]
-    let fillMs = sized(run.form, 6_000, 700)
-    for (let round = 0; round < (JUDGED.includes(name) ? 3 : 1); round++) {
-      for (const expires of kinds) {
-        const weathered = await weatherInChild(name, expires, run.form, fillMs)
-        fillMs = weathered.fillMs
+  const fillMs = new Map<string, number>()
+  for (let round = 0; round < 3; round++) {
+    for (const name of names.filter((each) => round === 0 || JUDGED.includes(each))) {
+      for (const expires of run.form === 'full' && WITH_IDLE.includes(name) ? [false, true] : [true]) {
+        const guess = fillMs.get(name) ?? sized(run.form, 6_000, 700)
+        const weathered = await weatherInChild(name, expires, run.form, guess)
+        fillMs.set(name, weathered.fillMs)
         const label = `${name}, ${expires ? 'expiring' : 'idle'}`
         append(delays, label, weathered.longestTurnMs)
         append(walls, label, weathered.longestWallMs)

@@ -1,4 +1,5 @@
 /** `hitpath bench`: whether hitpath pays on this machine, for these sizes and keys, against what the project has installed. */
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { HitpathError } from '../../errors.js'
 import { type Command, EXIT, type ExitCode, integerGiven, parseOptions, UsageError } from '../command.js'
@@ -7,7 +8,7 @@ import { columns, countText, painter, plain, type Terminal } from '../terminal.j
 import { version } from '../version.js'
 import { conclusion, type Judged, judged, nsText, sentence } from './advice.js'
 import { Contenders, type Outcome, type Plan } from './comparison.js'
-import { FLOOR, moduleOf, NAMES } from './peers.js'
+import { FLOOR, moduleOf, NAMES, releaseOf } from './peers.js'
 import { CASES, type Case } from './protocol.js'
 
 const OPTIONS = {
@@ -22,6 +23,7 @@ const OPTIONS = {
     text: `fail when hitpath takes more than RATIO of the time of the fastest other; cases: ${CASES.join(', ')}`,
   },
   json: { text: 'figures for machines, every round included' },
+  out: { value: 'FILE', text: 'those figures into a file, beside the words' },
 } as const
 
 const ROUNDS = 9
@@ -60,6 +62,8 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
   const plan = planOf(given, modules.size)
   const { kind: engine, failures } = await loadedEngine()
   if (engine === 'none') throw new HitpathError('NATIVE_LOAD', failures.join('\n'))
+  // before minutes go into what it cannot take
+  const out = given.out === undefined ? undefined : opened(given.out)
   const contenders = new Contenders(modules, plan, terminal.signal)
   const results: Judged[] = []
   const raw: unknown[] = []
@@ -78,38 +82,94 @@ async function run(args: readonly string[], terminal: Terminal): Promise<ExitCod
     contenders.close()
     terminal.progress('')
   }
-  const { entries, keyLength } = plan
-  if (given.json) {
-    const setting = { entries, keyLength, window: given.window ?? '60x5' }
-    const machine = { cpu: cpus()[0]?.model, node: process.version, hitpath: version(), engine }
-    const summary = results.map((each) => ({ ...each, medians: Object.fromEntries(each.medians) }))
-    terminal.out(
-      `${JSON.stringify({ machine, setting, summary, raw, failed: Object.fromEntries(contenders.left) }, null, 2)}\n`,
-    )
-    return complain(results, limits, terminal)
+  const about: About = {
+    engine,
+    entries: plan.entries,
+    keyLength: plan.keyLength,
+    window: given.window ?? '60x5',
+    releases: releasesOf(modules),
+    failed: contenders.left,
   }
-  const paint = painter(terminal)
-  const names = [...modules.keys()]
-  terminal.out(
-    [
-      `hitpath ${version()} on the ${engine} engine, Node ${process.versions.node}, ${cpus()[0]?.model?.trim() ?? 'unknown processor'}, ${availableParallelism()} cores`,
-      `${countText(entries)} entries, keys of ${keyLength} characters, arrays of ${given.window ?? '60x5'} float64`,
-      '',
-      ...columns(
-        table(names, results),
-        names.map((_, i) => i + 1),
-      ).map((line, i) => (i === 0 ? paint('bold', line) : line)),
-      '',
-      noiseLine(results),
-      ...[...contenders.left].map(([name, why]) => `${name} is left out, it fails: ${plain(why)}`),
-      '',
-      ...results.map(sentence),
-      '',
-      paint('bold', conclusion(results)),
-      '',
-    ].join('\n'),
-  )
+  const figures = `${JSON.stringify(figuresOf(about, results, raw), null, 2)}\n`
+  if (out !== undefined) {
+    writeSync(out, figures)
+    closeSync(out)
+  }
+  terminal.out(given.json ? figures : wordsOf(about, results, [...modules.keys()], terminal))
   return complain(results, limits, terminal)
+}
+
+function opened(file: string): number {
+  try {
+    return openSync(file, 'w')
+  } catch (error) {
+    throw new UsageError(`--out: ${(error as Error).message}`)
+  }
+}
+
+/** What was measured, and with what. */
+interface About {
+  readonly engine: string
+  readonly entries: number
+  readonly keyLength: number
+  readonly window: string
+  /** By name. */
+  readonly releases: Readonly<Record<string, string>>
+  /** Those that are left out, and why. */
+  readonly failed: ReadonlyMap<string, string>
+}
+
+function figuresOf(
+  { engine, entries, keyLength, window, releases, failed }: About,
+  results: readonly Judged[],
+  raw: readonly unknown[],
+): unknown {
+  return {
+    machine: { cpu: cpus()[0]?.model, node: process.version, hitpath: version(), engine },
+    peers: releases,
+    setting: { entries, keyLength, window },
+    summary: results.map((each) => ({ ...each, medians: Object.fromEntries(each.medians) })),
+    raw,
+    failed: Object.fromEntries(failed),
+  }
+}
+
+function wordsOf(
+  { engine, entries, keyLength, window, releases, failed }: About,
+  results: readonly Judged[],
+  names: readonly string[],
+  terminal: Terminal,
+): string {
+  const paint = painter(terminal)
+  const peers = Object.entries(releases).map(([name, release]) => `${name} ${release}`)
+  return [
+    `hitpath ${version()} on the ${engine} engine, Node ${process.versions.node}, ${cpus()[0]?.model?.trim() ?? 'unknown processor'}, ${availableParallelism()} cores`,
+    ...(peers.length > 0 ? [`against ${peers.join(', ')}`] : []),
+    `${countText(entries)} entries, keys of ${keyLength} characters, arrays of ${window} float64`,
+    '',
+    ...columns(
+      table(names, results),
+      names.map((_, i) => i + 1),
+    ).map((line, i) => (i === 0 ? paint('bold', line) : line)),
+    '',
+    noiseLine(results),
+    ...[...failed].map(([name, why]) => `${name} is left out, it fails: ${plain(why)}`),
+    '',
+    ...results.map(sentence),
+    '',
+    paint('bold', conclusion(results)),
+    '',
+  ].join('\n')
+}
+
+/** Of the caches that a project has installed, hitpath's own apart. */
+function releasesOf(modules: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    [...modules].flatMap(([name, file]) => {
+      const release = name === 'hitpath' ? undefined : releaseOf(name, file)
+      return release === undefined ? [] : [[name, release]]
+    }),
+  )
 }
 
 type Limits = ReadonlyMap<Case, number>

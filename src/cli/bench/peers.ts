@@ -1,6 +1,7 @@
 /** The caches that are compared, each as its users make it: bounded, with a ttl where it has one. */
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { packageRoot } from '../../native/here.js'
 
@@ -75,6 +76,19 @@ export function moduleOf(name: string, project: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The version of the package that a module is of; undefined where no package.json above it has its name. */
+export function releaseOf(name: string, file: string): string | undefined {
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    try {
+      const found = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, unknown>
+      if (found['name'] === name) return String(found['version'])
+    } catch {
+      // the next folder may have it
+    }
+  }
+  return undefined
 }
 
 /** @param file of `moduleOf` */

@@ -75,7 +75,7 @@ function configured(
         level: 'error',
         found: error.message,
         why: 'loadConfig and fromConfig throw this: a process with this file does not start',
-        remedy: 'correct the entry; the table of all entries is in src/config/CONFIGURATION.md',
+        remedy: 'correct the path or the entry; the table of all entries is in src/config/CONFIGURATION.md',
       },
     }
   }

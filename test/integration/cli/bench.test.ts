@@ -51,9 +51,10 @@ describe('npx hitpath bench', () => {
 
   it('gives every round to machines', async () => {
     const { code, out } = await hitpath('bench', ...SMALL, '--json')
-    const { summary, raw, setting } = JSON.parse(out)
+    const { summary, raw, setting, peers } = JSON.parse(out)
 
     expect(code).toBe(0)
+    expect(peers['lru-cache']).toMatch(/^\d+\.\d+\.\d+/)
     expect(setting).toEqual({ entries: 1024, keyLength: 32, window: '60x5' })
     expect(raw.map((each: { case: string }) => each.case)).toEqual([
       'hit-built',
@@ -68,6 +69,33 @@ describe('npx hitpath bench', () => {
       expect(Math.min(...rounds)).toBeGreaterThan(0)
     }
     expect(summary[0].hitpathNs).toBeGreaterThan(0)
+  })
+
+  it('gives words and, into a file, the figures of the same run', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hitpath-bench-'))
+    const file = join(folder, 'figures.json')
+    try {
+      const { code, out } = await hitpath('bench', ...SMALL, '--out', file)
+      const { peers, summary } = JSON.parse(readFileSync(file, 'utf8'))
+
+      expect(code).toBe(0)
+      expect(out).toContain(`lru-cache ${peers['lru-cache']}`)
+      expect(out).toContain(`takes ${summary[3].rival.ratio.toFixed(2)} of the time of md5 and`)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('says at once that a file cannot be written', async () => {
+    const { code, err } = await hitpath(
+      'bench',
+      ...SMALL,
+      '--out',
+      join(tmpdir(), 'no such folder', 'a.json'),
+    )
+
+    expect(code).toBe(2)
+    expect(err).toContain('--out: ENOENT')
   })
 
   it('fails with a sentence when a limit is missed, and only then', async () => {
@@ -120,7 +148,7 @@ describe('npx hitpath bench', () => {
     const used = commands.flatMap((command) => [...command.matchAll(/--[\w-]+/g)].map(([option]) => option))
     const { out } = await hitpath('bench', '--help')
 
-    expect(commands).toHaveLength(2)
+    expect(commands).toHaveLength(1)
     for (const option of used) expect(out).toContain(`  ${option} `)
   })
 

@@ -104,6 +104,15 @@ describe('two results', () => {
     expect(others).toEqual([])
   })
 
+  test('are compared by the ratio of a target, whatever else the figure is judged by', () => {
+    const both = (own: number, peer: number): Results => {
+      const all = results(rounds(own), rounds(peer))
+      return { ...all, verdicts: [{ ...all.verdicts[0]!, statistic: 'difference' }, ...all.verdicts] }
+    }
+    const [change] = compareResults(both(50, 100), both(100, 200))
+    expect(change).toMatchObject({ peer: 'peer', unit: '×', direction: 'same' })
+  })
+
   test('are compared as they are when one of them has no such peer', () => {
     const alone = results(rounds(50), rounds(100))
     const [figure] = alone.figures

@@ -26,6 +26,19 @@ describe('the figures of README.md', () => {
     expect(stderr).toContain('expected results of a whole run; there is nothing of get-built-1m')
   })
 
+  test('are of a run in which nothing failed', () => {
+    const broken = join(folder, 'broken.json')
+    const failures = [{ subject: 'expiry', message: 'rounds are not aligned' }]
+    writeFileSync(
+      broken,
+      JSON.stringify({ schema: SCHEMA, form: 'full', failures, verdicts: [], figures: [] }),
+    )
+    const { status, stderr } = figures('--check', broken)
+
+    expect(status).toBe(1)
+    expect(stderr).toContain('expected results of a whole run; expiry failed in it')
+  })
+
   test('are not written for an option that is none', () => {
     const { status, stderr } = figures('--chek', join(folder, 'none.json'))
 

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { contestant } from '../../../src/cli/bench/peers.js'
+import { contestant, releaseOf } from '../../../src/cli/bench/peers.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hitpath-peers-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -27,5 +27,17 @@ describe('the peers of hitpath bench', () => {
     const lru11 = release('lru11', 'exports.LRUCache = class { constructor(given) { this.given = given } }')
 
     expect(await contestant('lru-cache', lru11, 5)).toEqual({ given: { max: 5, ttl: 3_600_000 } })
+  })
+
+  it('have the version of the package.json with their name, not of one between', () => {
+    mkdirSync(join(folder, 'ttl', 'dist', 'esm'), { recursive: true })
+    writeFileSync(join(folder, 'ttl', 'package.json'), '{ "name": "@isaacs/ttlcache", "version": "2.1.5" }')
+    writeFileSync(join(folder, 'ttl', 'dist', 'package.json'), '{ "type": "module" }')
+    writeFileSync(join(folder, 'ttl', 'dist', 'esm', 'package.json'), 'not JSON')
+    const file = join(folder, 'ttl', 'dist', 'esm', 'index.js')
+
+    expect(releaseOf('@isaacs/ttlcache', file)).toBe('2.1.5')
+    expect(releaseOf('lru-cache', file)).toBeUndefined()
+    expect(releaseOf('Map', '')).toBeUndefined()
   })
 })
