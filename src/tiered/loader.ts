@@ -447,9 +447,11 @@ export class Loader<V> {
       const versions: number[] = []
       for (const { tag, version } of states) {
         const before = known.get(tag)
+        // What was known may have turned out never to have been there while the others were asked for.
+        if (before !== undefined && before <= version) versions.push(before)
         // An odd version, however new, was given to a tag of which no invalidation is known; NaN is not known.
-        if (before === undefined && !(version <= since || version % 2 === 1)) return undefined
-        versions.push(before ?? version)
+        else if (version <= since || version % 2 === 1) versions.push(version)
+        else return undefined
       }
       return { states, versions }
     } catch (error) {

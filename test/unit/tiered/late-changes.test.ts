@@ -1,5 +1,7 @@
 /** Changes whose place among others is hard to tell: made in an outage, by a process that is unsure of the server's clock, or done late. */
 import { describe, expect, test } from 'vitest'
+import { type EnvelopeHeader, readHeader } from '../../../src/codec/envelope.js'
+import type { Fate } from '../../support/memory-store.js'
 import { waitFor } from '../../support/wait.js'
 import { deferred, FIRST_TIERS, type Process, settled, World } from './world.js'
 
@@ -265,3 +267,110 @@ test.each(Object.keys(STORING))(
     }
   },
 )
+
+/** What each sets under the tag 't' the others find until it is invalidated; the server has nothing under a version that it never had. */
+async function agreeOnTag({ server }: World, ...processes: readonly Process[]): Promise<void> {
+  for (const { cache: by } of processes) {
+    await by.set('key', 'value', { tags: ['t'] })
+    for (const { cache } of processes) expect(await cache.get('key')).toBe('value')
+    for (const { bytes } of server.entries.values()) {
+      const { epoch, tags } = readHeader(bytes) as EnvelopeHeader
+      expect(epoch).toBeLessThanOrEqual(server.epoch)
+      for (const { name, version } of tags)
+        expect(version).toBeLessThanOrEqual(server.tags.get(name) as number)
+    }
+  }
+  for (const { cache: by } of processes) {
+    await by.set('key', 'value', { tags: ['t'] })
+    expect(await by.invalidateTag('t')).toEqual({ queued: false })
+    for (const { cache } of processes) expect(await cache.get('key')).toBeUndefined()
+  }
+}
+
+/** Ways to make values by a factory that may be slow, under the tag 't' and others that it names itself. */
+const MAKING: Readonly<
+  Record<string, (process: Process, row: () => Promise<string>, also: readonly string[]) => Promise<unknown>>
+> = {
+  getOrSet: ({ cache }, row, also) =>
+    cache.getOrSet(
+      'made',
+      (context) => {
+        context.tags.push(...also)
+        return row()
+      },
+      { tags: ['t'] },
+    ),
+  getOrSetMany: ({ cache }, row, also) =>
+    cache.getOrSetMany(
+      ['made'],
+      async (_, context) => {
+        context.of(0).tags.push(...also)
+        return [await row()]
+      },
+      { tags: ['t'] },
+    ),
+}
+
+describe.each(Object.keys(MAKING))('a factory of %s, slower than a clear whose answer is lost', (name) => {
+  const make = MAKING[name] as (typeof MAKING)[string]
+
+  /** A process that invalidated the tag and cleared in an outage, and what its factory makes once the server is back. */
+  async function inOutage(world: World, fate: Fate['when'], limitMs: number, also: readonly string[] = []) {
+    const process = world.process({ ...OPTIONS, l2Timeout: limitMs })
+    const { cache, store } = process
+    await cache.set('known', 1, { tags: ['t'] })
+    store.down()
+    expect(await cache.invalidateTag('t')).toEqual({ queued: true })
+    expect(await cache.clear()).toEqual({ queued: true })
+    world.advance(10)
+    store.fate = (operation) => (operation === 'clear' ? { when: fate } : undefined)
+    store.up()
+    const row = deferred<string>()
+    const asked = deferred<void>()
+    const made = make(
+      process,
+      () => {
+        asked.resolve()
+        return row.promise
+      },
+      also,
+    )
+    await asked.promise
+    expect(cache.stats().replaying).toBe(1)
+    return { process, row, made }
+  }
+
+  test.each(['now', 'never'] as const)(
+    'that the server did %s: its value is stored under no version that the server never gets',
+    async (fate) => {
+      await using world = new World()
+      const a = world.process(OPTIONS)
+      const { process: b, row, made } = await inOutage(world, fate, LIMIT_MS)
+      b.store.fate = undefined
+      await replayed(b)
+      row.resolve('row')
+      expect([await made].flat()).toEqual(['row'])
+      // A clear that is done after the computation began takes what it made.
+      const stored = fate === 'now' ? 'row' : undefined
+      expect(await a.cache.get('made')).toBe(stored)
+      await agreeOnTag(world, b, a)
+    },
+  )
+
+  test('and its other tags are asked for while the clear ends: the same', async () => {
+    await using world = new World()
+    const a = world.process(OPTIONS)
+    const { process: b, row, made } = await inOutage(world, 'now', 10 * LIMIT_MS, ['u'])
+    const [clearing, asking] = [b.store.hold('clear', 'request'), b.store.hold('tagVersions', 'reply')]
+    b.store.fate = undefined
+    await clearing.reached
+    row.resolve('row')
+    await asking.reached
+    clearing.release()
+    await replayed(b)
+    asking.release()
+    expect([await made].flat()).toEqual(['row'])
+    await a.cache.get('made')
+    await agreeOnTag(world, b, a)
+  })
+})
