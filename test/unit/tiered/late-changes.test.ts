@@ -268,6 +268,96 @@ test.each(Object.keys(STORING))(
   },
 )
 
+/** What comes behind a clear while that is on its way, and the call by which the queue goes on after it. */
+const BEHIND: Readonly<
+  Record<
+    string,
+    { readonly next: 'deleteMany' | 'clear'; change(process: Process): Promise<() => Promise<unknown>> }
+  >
+> = {
+  'nothing else': { next: 'deleteMany', change: async () => async () => {} },
+  'a newer clear': {
+    next: 'clear',
+    change:
+      async ({ cache }) =>
+      () =>
+        cache.clear(),
+  },
+  'so many others that they become one': {
+    next: 'clear',
+    change: ({ cache, store }) => underWay(store, 'deleteMany', () => cache.deleteMany(['1', '2', '3', '4'])),
+  },
+}
+
+/** Begins a call that is stopped before the server sees it; gives what lets it go on to its end. */
+async function underWay<T>(
+  store: Process['store'],
+  operation: 'set' | 'invalidateTag' | 'deleteMany',
+  act: () => Promise<T>,
+): Promise<() => Promise<T>> {
+  const hold = store.hold(operation, 'request')
+  const done = act()
+  await hold.reached
+  return () => {
+    hold.release()
+    return done
+  }
+}
+
+describe.each(Object.keys(BEHIND))(
+  'behind a clear that is under way comes the invalidation of a tag and %s',
+  (name) => {
+    test.each(FIRST_TIERS)('%s: the end of the clear does not undo the invalidation', async (kind) => {
+      await using world = new World(kind)
+      const a = world.process(OPTIONS)
+      const b = world.process({ ...OPTIONS, l2Timeout: '1m', replay: { maxEntries: 2 } })
+      const { next, change } = BEHIND[name] as (typeof BEHIND)[string]
+      await b.cache.set('old', 'o', { tags: ['t'] })
+      // While the clear is under way whoever asks waits for it, so these were begun before.
+      const asked = deferred<void>()
+      const row = deferred<string>()
+      const made = b.cache.getOrSet(
+        'made',
+        () => {
+          asked.resolve()
+          return row.promise
+        },
+        { tags: ['t'] },
+      )
+      await asked.promise
+      const set = await underWay(b.store, 'set', () => b.cache.set('key', 'value', { tags: ['t'] }))
+      const invalidate = await underWay(b.store, 'invalidateTag', () => b.cache.invalidateTag('t'))
+      const changed = await change(b)
+      b.store.down()
+      expect(await b.cache.clear()).toEqual({ queued: true })
+      const first = b.store.hold('clear', 'reply')
+      b.store.up()
+      await first.reached
+      b.store.down()
+      await a.cache.set('theirs', 'value', { tags: ['t'] })
+      expect(await set()).toEqual({ queued: true })
+      expect(b.cache.getSync('key')).toBe('value')
+      expect(await invalidate()).toEqual({ queued: true })
+      await changed()
+      expect(b.cache.getSync('key')).toBeUndefined()
+
+      const second = b.store.hold(next, 'request')
+      b.store.up()
+      first.release()
+      await second.reached
+      // It asks for the version of the tag if that is not known.
+      row.resolve('row')
+      expect(await made).toBe('row')
+      expect(b.cache.getSync('key')).toBeUndefined()
+      second.release()
+      await replayed(b)
+      for (const { cache } of [a, b])
+        expect(await cache.getMany(['key', 'made', 'theirs'])).toEqual([undefined, undefined, undefined])
+      await agreeOnTag(world, b, a)
+    })
+  },
+)
+
 /** What each sets under the tag 't' the others find until it is invalidated; the server has nothing under a version that it never had. */
 async function agreeOnTag({ server }: World, ...processes: readonly Process[]): Promise<void> {
   for (const { cache: by } of processes) {
