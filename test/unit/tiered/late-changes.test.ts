@@ -552,4 +552,19 @@ describe('a process that starts in an outage, on a host whose clock runs ahead',
     expect(await made).toBe('row')
     expect(cache.stats().queued).toBe(0)
   })
+
+  test('a set behind the invalidation of its tag stays, though nobody can say when that was', async () => {
+    await using world = new World()
+    const [a, b] = [world.process(OPTIONS), world.process(OPTIONS)]
+    b.store.down()
+    expect(await b.cache.invalidateTag('t')).toEqual({ queued: true })
+    b.store.fate = (operation) => (operation === 'invalidateTag' ? { when: 'never' } : undefined)
+    b.store.up()
+    expect(await b.cache.set('key', 'value', { tags: ['t'] })).toEqual({ queued: true })
+    world.advance(10)
+    b.store.fate = undefined
+    await replayed(b)
+    for (const { cache } of [a, b]) expect(await cache.get('key')).toBe('value')
+    await agreeOnTag(world, b, a)
+  })
 })
