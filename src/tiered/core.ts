@@ -188,17 +188,21 @@ export class Core<V> {
 
   /**
    * The server's microseconds, for certain not ahead of it, never the same twice, and behind every version that came from it: the version
-   * of what the server has not seen.
+   * of what the server has not seen. While its clock is not known that says nothing of the time, and is older than all that it gives.
    */
   stamp(above = 0): number {
-    const doubt = this.serverClock.known ? this.serverClock.uncertainty : 0
+    const doubt = this.l2 === undefined ? 0 : this.serverClock.uncertainty
     const now = Math.floor((this.time.now() + this.serverOffset - doubt) * 1000)
     this.#lastStamp = Math.max(this.#lastStamp + 1, now, above + 1)
     return this.#lastStamp
   }
 
-  /** A stamp for an invalidation: even. */
+  /**
+   * A stamp for an invalidation: even. While the server's clock is not known it is the next above what came from there, so that the
+   * version that the server gives is not below it.
+   */
   evenStamp(above = 0): number {
+    if (this.l2 !== undefined && !this.serverClock.known) return above + 2 - (above % 2)
     const stamp = this.stamp(above)
     return stamp % 2 === 0 ? stamp : this.stamp()
   }

@@ -49,6 +49,8 @@ export interface Guarded {
   readonly epoch: number
   /** Nothing that happened before this is newer than the value. */
   readonly stamp: number
+  /** Whether the server's clock was known then. */
+  readonly dated: boolean
 }
 
 /** A claim of a thread that does not renew it is taken over after this. */
@@ -251,6 +253,7 @@ export class Loader<V> {
     const core = this.#core
     const { l2 } = core
     const stamp = core.stamp()
+    const dated = core.serverClock.known
     const tokens = all.map(({ name }) => core.generations.token(name))
     const epoch = core.epoch
     const fenced = l2 !== undefined && policy.l2 && reached && !core.guard.open && core.epochKnown
@@ -277,6 +280,7 @@ export class Loader<V> {
       fence: states === undefined ? undefined : fences?.[i],
       epoch,
       stamp,
+      dated,
     }))
   }
 
@@ -371,13 +375,13 @@ export class Loader<V> {
 
   /**
    * What the second tier did not take is offered to it again later, as of when its computation began: it gets in only if the name was not
-   * changed since, and is valid only if its tags were not. Left out is what cannot be judged so: when the server's clock or the state of
-   * a tag is not known, and what was overtaken here.
+   * changed since, and is valid only if its tags were not. Left out is what cannot be judged so: when the server's clock was not known or
+   * the state of a tag is not, and what was overtaken here.
    */
   #invite({ made, entry, policy, keep, ttlMs }: Outgoing<V>): void {
-    const { generations, serverClock, l2 } = this.#core
+    const { generations, l2 } = this.#core
     const { named, guarded, flight } = made
-    if (l2 === undefined || !policy.l2 || !keep || !serverClock.known) return
+    if (l2 === undefined || !policy.l2 || !keep || !guarded.dated) return
     if (flight.overtaken || !generations.unchanged(guarded.token)) return
     const from = guarded.fence?.version ?? guarded.stamp
     entry.version = from
@@ -447,9 +451,11 @@ export class Loader<V> {
       const versions: number[] = []
       for (const { tag, version } of states) {
         const before = known.get(tag)
+        // What was known may have turned out never to have been there while the others were asked for.
+        if (before !== undefined && before <= version) versions.push(before)
         // An odd version, however new, was given to a tag of which no invalidation is known; NaN is not known.
-        if (before === undefined && !(version <= since || version % 2 === 1)) return undefined
-        versions.push(before ?? version)
+        else if (version <= since || version % 2 === 1) versions.push(version)
+        else return undefined
       }
       return { states, versions }
     } catch (error) {

@@ -39,6 +39,8 @@ export class Replayer {
   #refusals = 0
   /** The epoch that a clear of this replay made: what stands in the queue behind it was made after it. */
   #ownEpoch: number | undefined
+  /** The same of tags: versions given to invalidations of which nobody could say when they were made. */
+  readonly #ownTags = new Map<string, number>()
 
   constructor(core: Core<unknown>) {
     this.#core = core
@@ -68,8 +70,12 @@ export class Replayer {
   drain(): Promise<void> {
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined
-      if (this.queue.size > 0) this.#schedule()
-      else this.#ownEpoch = undefined
+      if (this.queue.size > 0) {
+        this.#schedule()
+        return
+      }
+      this.#ownEpoch = undefined
+      this.#ownTags.clear()
     })
     return this.#draining
   }
@@ -118,7 +124,9 @@ export class Replayer {
       case 'tag':
         for (const write of batch as readonly QueuedTag[]) {
           const { tag, at } = write
-          core.tags.merge(tag, await changes.run((by) => l2.invalidateTag(tag, late(by, at))))
+          const version = await changes.run((by) => l2.invalidateTag(tag, late(by, at)))
+          core.tags.merge(tag, version)
+          if (at === undefined) this.#ownTags.set(tag, version)
           this.queue.done([write])
         }
         return
@@ -157,7 +165,8 @@ export class Replayer {
       const current = under(bytes, valid ? epoch : undefined, (tag, made) => {
         const version = versionOf.get(tag) ?? Infinity
         // Even: invalidated. Odd: never was, but may have got its version after the set was made.
-        return version <= made || (version % 2 === 1 && !guest) ? version : made
+        const before = version % 2 === 1 || version === this.#ownTags.get(tag)
+        return version <= made || (before && !guest) ? version : made
       })
       return { name, bytes: current, ttlMs, notAfter: at.from, ownFirst: !guest, onlyIfAbsent: guest }
     })

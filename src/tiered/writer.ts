@@ -301,6 +301,8 @@ export class Writer<V> {
     const taken = at !== undefined && queue.set({ name, bytes, ttlMs, tags: outgoing.tags, at })
     if (at === undefined) {
       queue.delete(name, undefined)
+      // Its version says nothing of the time: what another thread has put there came before it.
+      core.drop(named, Infinity)
       core.tellDrop('replay: the server was never reached', 1)
     }
     core.ownWrites.bump(name)

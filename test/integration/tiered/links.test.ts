@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { TieredCache } from '../../../src/index.js'
 import { waitFor } from '../../support/redis.js'
-import { World } from './world.js'
+import { deferred, World } from './world.js'
 
 const QUICK = { l2Timeout: 1000, breaker: { failures: 2, resetAfter: 50 } } as const
 /** Where calls are to be given up. */
@@ -207,6 +207,47 @@ test('a clear that reached Redis without a reply: what was set behind it stays',
   await waitFor('the replay', () => a.cache.stats().replaying === 0)
   const fresh = await world.client()
   expect(await fresh.cache.getMany(['old', 'new'])).toEqual([undefined, 2])
+})
+
+test('a factory slower than a clear whose answer is lost: nothing is stored under a version of its tag that Redis never gets', async () => {
+  await using world = await World.start()
+  const proxy = await world.proxy()
+  const a = await world.client({ port: proxy.port, ...SILENT })
+  const b = await world.client()
+  await a.cache.set('known', 1, { tags: ['t'] })
+  proxy.refuse()
+  expect(await a.cache.invalidateTag('t')).toEqual({ queued: true })
+  expect(await a.cache.clear()).toEqual({ queued: true })
+  const lost = a.holds.hold('clear', 'reply')
+  proxy.resume()
+  await lost.reached
+  const again = a.holds.hold('clear', 'request')
+  const row = deferred<string>()
+  const asked = deferred<void>()
+  const factory = (): Promise<string> => {
+    asked.resolve()
+    return row.promise
+  }
+  // It waits for the clear until that is given up, though it was done.
+  const made = a.cache.getOrSet('made', factory, { tags: ['t'] })
+  await asked.promise
+  lost.release()
+  again.release()
+  await waitFor('the replay', () => a.cache.stats().replaying === 0)
+  row.resolve('row')
+  expect(await made).toBe('row')
+  await b.cache.get('made')
+  for (const { cache: by } of [a, b]) {
+    await by.set('key', 'value', { tags: ['t'] })
+    for (const { cache } of [a, b])
+      await waitFor('the value', async () => (await cache.get('key')) === 'value')
+  }
+  await b.cache.invalidateTag('t')
+  await a.bus.hears('tag')
+  for (const { cache } of [a, b]) {
+    expect(await cache.get('key')).toBeUndefined()
+    expect(await cache.get('made')).toBeUndefined()
+  }
 })
 
 test('many changes by others in an outage: a queued set is lost to those of its own name alone', async () => {

@@ -20,7 +20,7 @@ export interface Hold {
   release(): void
 }
 
-type Operation = 'get' | 'getMany' | 'set' | 'setMany' | 'deleteMany' | 'fences' | 'tagVersions'
+type Operation = 'get' | 'getMany' | 'set' | 'setMany' | 'deleteMany' | 'clear' | 'fences' | 'tagVersions'
 
 /** Stops the next call of an operation before it is sent, or its reply. */
 export class Holds {
@@ -88,7 +88,7 @@ export class Holds {
   }
 }
 
-const PAUSED = new Set(['get', 'getMany', 'set', 'setMany', 'deleteMany', 'fences', 'tagVersions'])
+const PAUSED = new Set(['get', 'getMany', 'set', 'setMany', 'deleteMany', 'clear', 'fences', 'tagVersions'])
 
 /** A bus whose messages wait while they are held. */
 export class HeldBus implements Bus {

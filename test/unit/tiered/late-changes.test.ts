@@ -1,5 +1,8 @@
 /** Changes whose place among others is hard to tell: made in an outage, by a process that is unsure of the server's clock, or done late. */
 import { describe, expect, test } from 'vitest'
+import { type EnvelopeHeader, readHeader } from '../../../src/codec/envelope.js'
+import { SharedCache } from '../../../src/index.js'
+import type { Fate } from '../../support/memory-store.js'
 import { waitFor } from '../../support/wait.js'
 import { deferred, FIRST_TIERS, type Process, settled, World } from './world.js'
 
@@ -265,3 +268,303 @@ test.each(Object.keys(STORING))(
     }
   },
 )
+
+/** What comes behind a clear while that is on its way, and the call by which the queue goes on after it. */
+const BEHIND: Readonly<
+  Record<
+    string,
+    { readonly next: 'deleteMany' | 'clear'; change(process: Process): Promise<() => Promise<unknown>> }
+  >
+> = {
+  'nothing else': { next: 'deleteMany', change: async () => async () => {} },
+  'a newer clear': {
+    next: 'clear',
+    change:
+      async ({ cache }) =>
+      () =>
+        cache.clear(),
+  },
+  'so many others that they become one': {
+    next: 'clear',
+    change: ({ cache, store }) => underWay(store, 'deleteMany', () => cache.deleteMany(['1', '2', '3', '4'])),
+  },
+}
+
+/** Begins a call that is stopped before the server sees it; gives what lets it go on to its end. */
+async function underWay<T>(
+  store: Process['store'],
+  operation: 'set' | 'invalidateTag' | 'deleteMany',
+  act: () => Promise<T>,
+): Promise<() => Promise<T>> {
+  const hold = store.hold(operation, 'request')
+  const done = act()
+  await hold.reached
+  return () => {
+    hold.release()
+    return done
+  }
+}
+
+describe.each(Object.keys(BEHIND))(
+  'behind a clear that is under way comes the invalidation of a tag and %s',
+  (name) => {
+    test.each(FIRST_TIERS)('%s: the end of the clear does not undo the invalidation', async (kind) => {
+      await using world = new World(kind)
+      const a = world.process(OPTIONS)
+      const b = world.process({ ...OPTIONS, l2Timeout: '1m', replay: { maxEntries: 2 } })
+      const { next, change } = BEHIND[name] as (typeof BEHIND)[string]
+      await b.cache.set('old', 'o', { tags: ['t'] })
+      // While the clear is under way whoever asks waits for it, so these were begun before.
+      const asked = deferred<void>()
+      const row = deferred<string>()
+      const made = b.cache.getOrSet(
+        'made',
+        () => {
+          asked.resolve()
+          return row.promise
+        },
+        { tags: ['t'] },
+      )
+      await asked.promise
+      const set = await underWay(b.store, 'set', () => b.cache.set('key', 'value', { tags: ['t'] }))
+      const invalidate = await underWay(b.store, 'invalidateTag', () => b.cache.invalidateTag('t'))
+      const changed = await change(b)
+      b.store.down()
+      expect(await b.cache.clear()).toEqual({ queued: true })
+      const first = b.store.hold('clear', 'reply')
+      b.store.up()
+      await first.reached
+      b.store.down()
+      await a.cache.set('theirs', 'value', { tags: ['t'] })
+      expect(await set()).toEqual({ queued: true })
+      expect(b.cache.getSync('key')).toBe('value')
+      expect(await invalidate()).toEqual({ queued: true })
+      await changed()
+      expect(b.cache.getSync('key')).toBeUndefined()
+
+      const second = b.store.hold(next, 'request')
+      b.store.up()
+      first.release()
+      await second.reached
+      // It asks for the version of the tag if that is not known.
+      row.resolve('row')
+      expect(await made).toBe('row')
+      expect(b.cache.getSync('key')).toBeUndefined()
+      second.release()
+      await replayed(b)
+      for (const { cache } of [a, b])
+        expect(await cache.getMany(['key', 'made', 'theirs'])).toEqual([undefined, undefined, undefined])
+      await agreeOnTag(world, b, a)
+    })
+  },
+)
+
+/** What each sets under the tag 't' the others find until it is invalidated; the server has nothing under a version that it never had. */
+async function agreeOnTag({ server }: World, ...processes: readonly Process[]): Promise<void> {
+  for (const { cache: by } of processes) {
+    await by.set('key', 'value', { tags: ['t'] })
+    for (const { cache } of processes) expect(await cache.get('key')).toBe('value')
+    for (const { bytes } of server.entries.values()) {
+      const { epoch, tags } = readHeader(bytes) as EnvelopeHeader
+      expect(epoch).toBeLessThanOrEqual(server.epoch)
+      for (const { name, version } of tags)
+        expect(version).toBeLessThanOrEqual(server.tags.get(name) as number)
+    }
+  }
+  for (const { cache: by } of processes) {
+    await by.set('key', 'value', { tags: ['t'] })
+    expect(await by.invalidateTag('t')).toEqual({ queued: false })
+    for (const { cache } of processes) expect(await cache.get('key')).toBeUndefined()
+  }
+}
+
+/** Ways to make values by a factory that may be slow, under the tag 't' and others that it names itself. */
+const MAKING: Readonly<
+  Record<string, (process: Process, row: () => Promise<string>, also: readonly string[]) => Promise<unknown>>
+> = {
+  getOrSet: ({ cache }, row, also) =>
+    cache.getOrSet(
+      'made',
+      (context) => {
+        context.tags.push(...also)
+        return row()
+      },
+      { tags: ['t'] },
+    ),
+  getOrSetMany: ({ cache }, row, also) =>
+    cache.getOrSetMany(
+      ['made'],
+      async (_, context) => {
+        context.of(0).tags.push(...also)
+        return [await row()]
+      },
+      { tags: ['t'] },
+    ),
+}
+
+describe.each(Object.keys(MAKING))('a factory of %s, slower than a clear whose answer is lost', (name) => {
+  const make = MAKING[name] as (typeof MAKING)[string]
+
+  /** A process that invalidated the tag and cleared in an outage, and what its factory makes once the server is back. */
+  async function inOutage(world: World, fate: Fate['when'], limitMs: number, also: readonly string[] = []) {
+    const process = world.process({ ...OPTIONS, l2Timeout: limitMs })
+    const { cache, store } = process
+    await cache.set('known', 1, { tags: ['t'] })
+    store.down()
+    expect(await cache.invalidateTag('t')).toEqual({ queued: true })
+    expect(await cache.clear()).toEqual({ queued: true })
+    world.advance(10)
+    store.fate = (operation) => (operation === 'clear' ? { when: fate } : undefined)
+    store.up()
+    const row = deferred<string>()
+    const asked = deferred<void>()
+    const made = make(
+      process,
+      () => {
+        asked.resolve()
+        return row.promise
+      },
+      also,
+    )
+    await asked.promise
+    expect(cache.stats().replaying).toBe(1)
+    return { process, row, made }
+  }
+
+  test.each(['now', 'never'] as const)(
+    'that the server did %s: its value is stored under no version that the server never gets',
+    async (fate) => {
+      await using world = new World()
+      const a = world.process(OPTIONS)
+      const { process: b, row, made } = await inOutage(world, fate, LIMIT_MS)
+      b.store.fate = undefined
+      await replayed(b)
+      row.resolve('row')
+      expect([await made].flat()).toEqual(['row'])
+      // A clear that is done after the computation began takes what it made.
+      const stored = fate === 'now' ? 'row' : undefined
+      expect(await a.cache.get('made')).toBe(stored)
+      await agreeOnTag(world, b, a)
+    },
+  )
+
+  test('and its other tags are asked for while the clear ends: the same', async () => {
+    await using world = new World()
+    const a = world.process(OPTIONS)
+    const { process: b, row, made } = await inOutage(world, 'now', 10 * LIMIT_MS, ['u'])
+    const [clearing, asking] = [b.store.hold('clear', 'request'), b.store.hold('tagVersions', 'reply')]
+    b.store.fate = undefined
+    await clearing.reached
+    row.resolve('row')
+    await asking.reached
+    clearing.release()
+    await replayed(b)
+    asking.release()
+    expect([await made].flat()).toEqual(['row'])
+    await a.cache.get('made')
+    await agreeOnTag(world, b, a)
+  })
+})
+
+// The server's clock in these tests is years behind that of this host.
+describe('a process that starts in an outage, on a host whose clock runs ahead', () => {
+  test.each(['a tag that it asked for', 'a tag', 'clear'])(
+    '%s: its invalidation holds for all once it was replayed, and no longer',
+    async (what) => {
+      await using world = new World()
+      const [a, b] = [world.process(OPTIONS), world.process(OPTIONS)]
+      await a.cache.set('old', 'o', { tags: ['t'] })
+      b.store.down()
+      if (what === 'a tag that it asked for') await b.cache.getOrSet('made', () => 'm', { tags: ['t'] })
+      const invalidated = what === 'clear' ? b.cache.clear() : b.cache.invalidateTag('t')
+      expect(await invalidated).toEqual({ queued: true })
+      b.store.up()
+      await replayed(b)
+      for (const { cache } of [a, b]) expect(await cache.get('old')).toBeUndefined()
+      await agreeOnTag(world, a, b)
+      expect(await b.cache.clear()).toEqual({ queued: false })
+      await agreeOnTag(world, b, a)
+    },
+  )
+
+  test('the invalidation of a tag is not beyond what the server gives it, though another tag comes from a server whose clock runs ahead', async () => {
+    await using world = new World()
+    const [a, b] = [world.process(OPTIONS), world.process(OPTIONS)]
+    world.server.tags.set('ahead', world.server.tick() + 10_000_001)
+    b.store.fate = (operation) => (operation === 'serverTime' ? { when: 'never' } : undefined)
+    await b.cache.getOrSet('made', () => 'm', { tags: ['t', 'ahead'] })
+    for (const tag of ['ahead', 't']) expect(await b.cache.invalidateTag(tag)).toEqual({ queued: true })
+    b.store.fate = undefined
+    await replayed(b)
+    await agreeOnTag(world, a, b)
+  })
+
+  test('what it changes in the next outage is as old as it is', async () => {
+    await using world = new World()
+    const [a, b] = [world.process(OPTIONS), world.process(OPTIONS)]
+    b.store.down()
+    expect(await b.cache.set('other', 1)).toEqual({ queued: false, refused: true })
+    b.store.up()
+    await replayed(b)
+    await b.cache.get('key')
+    b.store.down()
+    expect(await b.cache.set('key', 'ours')).toEqual({ queued: true })
+    expect(await b.cache.delete('deleted')).toEqual({ existed: false, queued: true })
+    world.advance(10)
+    for (const key of ['key', 'deleted']) await a.cache.set(key, 'theirs')
+    b.store.up()
+    await replayed(b)
+    for (const { cache } of [a, b])
+      expect(await cache.getMany(['key', 'deleted'])).toEqual(['theirs', 'theirs'])
+  })
+
+  test('what it sets takes the place of what another thread has put into their SharedCache, until all is deleted', async () => {
+    await using world = new World()
+    const { clock } = world
+    const l1 = SharedCache.create({ maxEntries: 100, maxBytes: 2 ** 20, clock })
+    const a = world.process({ ...OPTIONS, l1 })
+    const threads = a.cache.threads as SharedArrayBuffer
+    const b = world.process({ ...OPTIONS, l1: SharedCache.attach(l1.handle, { clock }), threads })
+    b.store.down()
+    await a.cache.set('key', 'old')
+    expect(b.cache.getSync('key')).toBe('old')
+    expect(await b.cache.set('key', 'new')).toEqual({ queued: false, refused: true })
+    expect(b.cache.getSync('key')).toBe('new')
+    b.store.up()
+    await replayed(b)
+    for (const { cache } of [a, b]) expect(await cache.get('key')).toBeUndefined()
+  })
+
+  test('what a factory made that began before the time was known is not offered to the server', async () => {
+    await using world = new World()
+    const { cache, store } = world.process(OPTIONS)
+    store.fate = (operation) => (operation === 'serverTime' ? { when: 'never' } : undefined)
+    const row = deferred<string>()
+    const asked = deferred<void>()
+    const made = cache.getOrSet('made', () => {
+      asked.resolve()
+      return row.promise
+    })
+    await asked.promise
+    store.fate = undefined
+    await cache.ready()
+    row.resolve('row')
+    expect(await made).toBe('row')
+    expect(cache.stats().queued).toBe(0)
+  })
+
+  test('a set behind the invalidation of its tag stays, though nobody can say when that was', async () => {
+    await using world = new World()
+    const [a, b] = [world.process(OPTIONS), world.process(OPTIONS)]
+    b.store.down()
+    expect(await b.cache.invalidateTag('t')).toEqual({ queued: true })
+    b.store.fate = (operation) => (operation === 'invalidateTag' ? { when: 'never' } : undefined)
+    b.store.up()
+    expect(await b.cache.set('key', 'value', { tags: ['t'] })).toEqual({ queued: true })
+    world.advance(10)
+    b.store.fate = undefined
+    await replayed(b)
+    for (const { cache } of [a, b]) expect(await cache.get('key')).toBe('value')
+    await agreeOnTag(world, b, a)
+  })
+})

@@ -28,7 +28,7 @@ export class World implements AsyncDisposable {
     this.#now += ms
   }
 
-  process(options: Omit<TieredCacheOptions, 'l1' | 'l2'> = {}): Process {
+  process(options: Omit<TieredCacheOptions, 'l2'> = {}): Process {
     const store = new MemoryStore(this.server)
     const bus = new MemoryBus(this.server)
     const cache = new TieredCache({
