@@ -4,9 +4,9 @@
  *
  * A target names a figure of a suite, whose rounds it judges, and what of them: the `ratio` of two contenders (the
  * median of round by round ratios), the `difference` of their medians, or the `value` of one. `limit` is
- * what the design asks for. `gate` is where the CI form fails: what small sizes reach on the worst machine seen, wider by a quarter
- * or more; a ratio or a count, never a time, which is the machine's. It keeps what was won; the target says what is still owed. One
- * without a gate is judged in the full form.
+ * what the design asks for. `gate` is where the CI form fails: what is reached today, wider by what a small size and a noisy
+ * machine move; a ratio or a count, never a time, which is the machine's. It keeps what was won; the target says what is still owed.
+ * One without a gate is judged in the full form.
  */
 export type Statistic = 'ratio' | 'difference' | 'value'
 
@@ -95,7 +95,7 @@ export const targets: readonly Target[] = [
   // A hit by an ndarray.
   {
     id: 'array-60x5-md5',
-    ...ratio('array-60x5', 'md5 + Map', { max: 0.05 }, { max: 0.1 }),
+    ...ratio('array-60x5', 'md5 + Map', { max: 0.05 }, { max: 0.08 }),
     why: 'The original design hashes the window with md5.',
   },
   {
@@ -105,7 +105,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'array-60x10-md5',
-    ...ratio('array-60x10', 'md5 + Map', { max: 0.05 }, { max: 0.08 }),
+    ...ratio('array-60x10', 'md5 + Map', { max: 0.05 }, { max: 0.05 }),
     why: 'The same for ten features.',
   },
   {
@@ -122,12 +122,12 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'rows-1m',
-    ...ratio('rows-1m', XXHASH_LRU, { max: 0.04 }, { max: 0.2 }),
+    ...ratio('rows-1m', XXHASH_LRU, { max: 0.04 }, { max: 0.15 }),
     why: 'Prefetching hides the misses that a loop in JavaScript takes one by one. The CI form has 200,000 rows.',
   },
   {
     id: 'rows-5kb',
-    ...ratio('rows-5kb', XXHASH_LRU, { max: 0.15 }, { max: 0.28 }),
+    ...ratio('rows-5kb', XXHASH_LRU, { max: 0.15 }, { max: 0.25 }),
     why: 'Large rows are hashed at the speed of memory.',
   },
 
@@ -151,7 +151,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'shared-set',
-    ...ratio('shared-set', 'lmdb', { max: 0.5 }, { max: 0.7 }),
+    ...ratio('shared-set', 'lmdb', { max: 0.5 }, { max: 0.5 }),
     why: 'A lock and a copy instead of a transaction on a tree of pages.',
   },
   {
@@ -176,7 +176,7 @@ export const targets: readonly Target[] = [
   // A warm restart.
   {
     id: 'snapshot-restore',
-    ...ratio('snapshot-restore', 'set', { max: 0.2 }, { max: 1.2 }),
+    ...ratio('snapshot-restore', 'set', { max: 0.2 }, { max: 0.95 }),
     why: 'Blocks of records go in by one crossing each, in threads of the pool, where set crosses for every entry.',
   },
   {
@@ -202,7 +202,7 @@ export const targets: readonly Target[] = [
     of: 'hitpath, expiring',
     peer: '@isaacs/ttlcache, expiring',
     limit: { max: 0.1 },
-    gate: { max: 0.3 },
+    gate: { max: 0.1 },
     why: 'A timer that takes all that is due in one turn is what the wheel is there to avoid.',
   },
   {
@@ -219,6 +219,11 @@ export const targets: readonly Target[] = [
     ...value('expiry-free', 'hitpath', { max: 5_000 }),
     why: 'The budget must still be large enough to give the memory back soon.',
   },
+  {
+    id: 'expiry-free-peer',
+    ...ratio('expiry-free', '@isaacs/ttlcache', { max: 1 }, { max: 2 }),
+    why: 'Piece by piece it must not take longer than all at once.',
+  },
 
   // Two threads reading at once.
   {
@@ -228,7 +233,7 @@ export const targets: readonly Target[] = [
     of: 'two threads',
     peer: 'one thread',
     limit: { min: 1.8 },
-    gate: { min: 1.35 },
+    gate: { min: 1.5 },
     why: 'Readers do not write to shared lines, so they do not wait for one another.',
   },
   {
@@ -238,7 +243,7 @@ export const targets: readonly Target[] = [
     of: 'two threads',
     peer: 'one thread',
     limit: { min: 1.8 },
-    gate: { min: 1.35 },
+    gate: { min: 1.5 },
     why: 'The same when the value is a pinned view.',
   },
 
@@ -281,12 +286,12 @@ export const targets: readonly Target[] = [
   // Two tiers.
   {
     id: 'tiered-sync',
-    ...ratio('tiered-sync', 'LocalCache.get', { max: 1.25 }, { max: 1.7 }),
+    ...ratio('tiered-sync', 'LocalCache.get', { max: 1.25 }, { max: 1.4 }),
     why: 'The second tier must cost a hit of the first nothing but one comparison.',
   },
   {
     id: 'tiered-await-layered',
-    ...ratio('tiered-await', 'layered-loader', { max: 0.9 }, { max: 1.35 }),
+    ...ratio('tiered-await', 'layered-loader', { max: 0.9 }, { max: 1.05 }),
     why: 'layered-loader is the fastest of the tiered peers.',
   },
   {
@@ -296,7 +301,7 @@ export const targets: readonly Target[] = [
     of: 'hitpath getOrSet',
     peer: 'layered-loader',
     limit: { max: 0.9 },
-    gate: { max: 1.35 },
+    gate: { max: 1.1 },
     why: 'Read-through is what most services call.',
   },
   {
@@ -331,7 +336,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'l2-get-tiered',
-    ...ratio('l2-get-tiered', 'ioredis getBuffer', { max: 1.15 }, { max: 2.2 }),
+    ...ratio('l2-get-tiered', 'ioredis getBuffer', { max: 1.15 }, { max: 1.9 }),
     why: 'The same through the tiers: circuit, deadline, envelope, epoch and decoding.',
   },
   {
@@ -346,7 +351,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'invalidation',
-    ...ratio('invalidation', 'ioredis publish', { max: 4 }, { max: 8 }),
+    ...ratio('invalidation', 'ioredis publish', { max: 4 }, { max: 5 }),
     why: 'Telling other processes what is gone must not take much more than telling them anything.',
   },
   {
@@ -370,7 +375,7 @@ export const targets: readonly Target[] = [
     of: 'hitpath, invalidating',
     peer: 'deleting one by one',
     limit: { max: 0.2 },
-    gate: { max: 0.5 },
+    gate: { max: 0.3 },
     why: 'And it must not hold the loop as long as a walk over them would.',
   },
   {
@@ -504,7 +509,7 @@ function ratio(figure: string, peer: string, limit: Limit, gate?: Limit): Judged
 /** With a Monitor that samples as it does by default, against without. */
 function monitored(figure: string): Judged {
   const of = 'hitpath, monitored'
-  return { figure, statistic: 'ratio', of, peer: 'hitpath', limit: { max: 1.05 }, gate: { max: 1.25 } }
+  return { figure, statistic: 'ratio', of, peer: 'hitpath', limit: { max: 1.05 }, gate: { max: 1.1 } }
 }
 
 function value(figure: string, of: string, limit: Limit, gate?: Limit): Judged {
